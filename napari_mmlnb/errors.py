@@ -1,0 +1,144 @@
+"""Typed errors: what is wrong, what to do about it, and how the command line leaves.
+
+Every error a person can cause or cure derives from `MmlnbError`. Its text is one sentence on the problem and one on the
+remedy; the fields of the subclass carry what a caller needs to act on it without parsing that text.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class MmlnbError(Exception):
+    """Something that a person can understand and act on.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong, as a full sentence.
+    remedy : str
+        What to do about it, as a full sentence.
+    """
+
+    exit_code = 2
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(f"{problem} {remedy}".strip())
+        self.problem = problem
+        self.remedy = remedy
+
+
+class SlideError(MmlnbError):
+    """A slide cannot be used.
+
+    Parameters
+    ----------
+    path : Path
+        The slide in question.
+    """
+
+    def __init__(self, path: Path | str, problem: str, remedy: str = "") -> None:
+        super().__init__(problem, remedy)
+        self.path = Path(path)
+
+
+class SlideNotFoundError(SlideError):
+    """There is no such file or folder."""
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(path, f"There is no slide at {path}.", "Check the path.")
+
+
+class SlideFormatError(SlideError):
+    """The file is there, but no backend knows its format."""
+
+    def __init__(self, path: Path | str, opens: str) -> None:
+        super().__init__(path, f"{path} is not a whole slide that this program can open.", f"It opens {opens}.")
+
+
+class SlideReadError(SlideError):
+    """The format is known, but the file cannot be opened or read: damaged, incomplete, or gone."""
+
+
+class TileReadError(SlideReadError):
+    """One region of a slide cannot be decoded. Callers count it; they never paint it white."""
+
+
+class MppMissingError(SlideError):
+    """The file does not say how many micrometres a pixel is, and nobody has told us."""
+
+    def __init__(self, path: Path | str, why: str = "the file does not say how large its pixels are") -> None:
+        super().__init__(
+            path,
+            f"The scale of {path} is unknown: {why}.",
+            "Give it in micrometres per pixel, for example --mpp 0.25.",
+        )
+
+
+class ImplausibleMppError(SlideError):
+    """A stated scale lies outside anything that a slide scanner makes."""
+
+    def __init__(self, path: Path | str, mpp: tuple[float, float]) -> None:
+        super().__init__(
+            path,
+            f"A scale of {mpp[0]:g} x {mpp[1]:g} micrometres per pixel is not plausible for {path}.",
+            "Give the true one, for example --mpp 0.25.",
+        )
+        self.mpp = mpp
+
+
+class BundleError(MmlnbError):
+    """A model bundle cannot be used: unknown, incomplete, altered, or failing its self-test."""
+
+    def __init__(self, bundle: str, problem: str, remedy: str = "") -> None:
+        super().__init__(problem, remedy)
+        self.bundle = bundle
+
+
+class UnknownNameError(MmlnbError):
+    """A registry has no entry of that name.
+
+    Parameters
+    ----------
+    kind : str
+        What the registry holds, for example "model" or "describer".
+    name : str
+        What was asked for.
+    known : tuple of str
+        What there is.
+    """
+
+    def __init__(self, kind: str, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"There is no {kind} called {name!r}.", f"Known: {', '.join(known) or 'none'}.")
+        self.kind = kind
+        self.name = name
+        self.known = known
+
+
+class MissingExtraError(MmlnbError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} is not installed.", f"Install it with: pip install 'napari-mmlnb[{extra}]'")
+        self.extra = extra
+
+
+class OutputError(MmlnbError):
+    """The output cannot be written. Nothing half-written is left behind."""
+
+    def __init__(self, path: Path | str, why: str) -> None:
+        super().__init__(f"Cannot write to {path}: {why}.", "Choose another --out.")
+        self.path = Path(path)
+
+
+class RequestError(MmlnbError):
+    """The request itself is wrong: a malformed option, region file or configuration."""
+
+
+class RunCancelledError(MmlnbError):
+    """The person stopped the run. What was finished is kept by whoever asked for it."""
+
+    exit_code = 130
+
+    def __init__(self) -> None:
+        super().__init__("The run was cancelled.")

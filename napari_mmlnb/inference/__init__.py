@@ -1,0 +1,1 @@
+"""Slide and bundle to `RunResult`."""

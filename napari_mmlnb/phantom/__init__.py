@@ -1,0 +1,1 @@
+"""Synthetic neuroblastic slides with ground truth."""

@@ -1,0 +1,1 @@
+"""From `RunResult` to files: PDF, JSON, GeoJSON, OME-TIFF; and verifying them."""

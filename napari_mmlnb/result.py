@@ -1,0 +1,275 @@
+"""The one record of a run: overlay, evidence list, GeoJSON, JSON and PDF all show this and compute nothing again.
+
+`RunResult` is what `result.json` holds, field by field. The rasters and pictures that belong to it are `RunMaps`; they
+ride along in memory and are written as `attention.ome.tif` and `thumbnail.png`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+
+from napari_mmlnb.geometry import PixelGrid, Region
+
+SCHEMA_VERSION = "1.0"
+RESEARCH_USE = "Research use only. Not for diagnosis; no part of a patient's record."
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Decision = Literal["predict", "abstain"]
+AbstainCode = Literal["out_of_distribution", "no_tissue", "unreadable_tiles", "poor_quality", "low_confidence"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SlideRecord(_Record):
+    """Which pixels the run saw. `mpp` and `size_px` are [x, y]."""
+
+    path: str
+    fingerprint: str
+    size_px: tuple[int, int]
+    mpp: tuple[float, float]
+    mpp_source: str
+    backend: str
+    levels: int
+
+
+class ModelRecord(_Record):
+    """Which bundle answered."""
+
+    name: str
+    version: str
+    weights_sha256: str
+    licence: str
+    system: str
+    notice: str = ""
+
+
+class ClassRecord(_Record):
+    """A class as the bundle names and colours it."""
+
+    id: str
+    label: str
+    colour: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+
+
+class AbstainReason(_Record):
+    """Why no class is named."""
+
+    code: AbstainCode
+    text: str
+
+
+class Probabilities(_Record):
+    """Calibrated probabilities {class id: p} of the image branch, the text branch, and both fused."""
+
+    image: dict[str, Probability]
+    text: dict[str, Probability] | None = None
+    fused: dict[str, Probability] | None = None
+
+
+class TextTrust(_Record):
+    """How far the gate of the fusion trusted the generated text (PRMF's c)."""
+
+    gate: Probability
+
+
+class Coverage(_Record):
+    """How much tissue there is, and how much of it was really seen."""
+
+    tissue_mm2: Annotated[float, Field(ge=0)]
+    tiles_total: Annotated[int, Field(ge=0)]
+    tiles_used: Annotated[int, Field(ge=0)]
+    tiles_unreadable: Annotated[int, Field(ge=0)]
+
+
+class Measurement(_Record):
+    """A number that was measured on a tile, never guessed."""
+
+    name: str
+    value: float
+    unit: str
+
+
+class Evidence(_Record):
+    """One of the tiles that carried the answer.
+
+    `region_um` is [y, x, height, width]; `attention` is in units of the slide's mean (1 is average); `contribution` is
+    the tile's signed share of each class's logit of the image branch.
+    """
+
+    rank: Annotated[int, Field(ge=1)]
+    region_um: tuple[float, float, float, float]
+    attention: float
+    contribution: dict[str, float]
+    sentences: tuple[str, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+
+    @property
+    def region(self) -> Region:
+        """`region_um` as an object."""
+        return Region(*self.region_um)
+
+
+class Sentence(_Record):
+    """A sentence and the ranks of the evidence tiles that it speaks of."""
+
+    text: str
+    evidence: tuple[int, ...]
+
+
+class Description(_Record):
+    """What a describer said of the evidence tiles."""
+
+    text: str
+    describer: str
+    sentences: tuple[Sentence, ...]
+
+
+class Shift(_Record):
+    """How far the slide lies from what the bundle has seen."""
+
+    score: float
+    limit: float
+
+
+class RunResult(_Record):
+    """What a run found, or why it abstained. Serialises to `result.json`."""
+
+    # "schema" is what the file says; the attribute cannot bear that name, since pydantic's base class does.
+    schema_: Literal["1.0"] = Field(default="1.0", alias="schema")
+    run_id: str
+    created: datetime
+    slide: SlideRecord
+    model: ModelRecord
+    decision: Decision
+    abstain_reasons: tuple[AbstainReason, ...] = ()
+    classes: tuple[ClassRecord, ...]
+    probabilities: Probabilities | None
+    prediction: str | None
+    prediction_set: tuple[str, ...] = ()
+    text_trust: TextTrust | None = None
+    shift: Shift | None = None
+    coverage: Coverage
+    evidence: tuple[Evidence, ...] = ()
+    description: Description | None = None
+    clinical: dict[str, Any] = Field(default_factory=dict)
+    inpc: dict[str, Any] | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+    timings: dict[str, float] = Field(default_factory=dict)
+    outputs: dict[str, str] = Field(default_factory=dict)
+    software: dict[str, str] = Field(default_factory=dict)
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    _maps: RunMaps | None = PrivateAttr(default=None)
+
+    @property
+    def maps(self) -> RunMaps | None:
+        """The rasters of the run; None when the record was read from a file alone."""
+        return self._maps
+
+    def with_maps(self, maps: RunMaps | None) -> RunResult:
+        """The same record with its rasters beside it."""
+        other = self.model_copy()
+        other._maps = maps
+        return other
+
+    def with_outputs(self, outputs: dict[str, str]) -> RunResult:
+        """The same record, knowing the digests of the files that were written from it."""
+        return self.model_copy(update={"outputs": outputs}).with_maps(self._maps)
+
+    def class_record(self, class_id: str) -> ClassRecord:
+        """Label and colour of a class id.
+
+        Raises
+        ------
+        KeyError
+            If the bundle has no such class.
+        """
+        for record in self.classes:
+            if record.id == class_id:
+                return record
+        raise KeyError(class_id)
+
+    def to_json(self) -> str:
+        """The text of `result.json`: indented, keys in the order of the schema."""
+        return json.dumps(self.model_dump(mode="json", by_alias=True), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_file(cls, path: Path | str) -> RunResult:
+        """Read `result.json` (without its rasters)."""
+        return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
+
+
+class Review(_Record):
+    """What a person decided; `review.json`. Never mixed into the model's own record."""
+
+    reader: str = ""
+    decision: str = ""
+    reason: str = ""
+    marks: tuple[dict[str, Any], ...] = ()
+    run_id: str = ""
+    created: datetime | None = None
+
+
+class TileState(IntEnum):
+    """What became of a place of the tile grid."""
+
+    NO_TISSUE = 0
+    USED = 1
+    UNREADABLE = 2
+    PENDING = 3
+
+
+@dataclass(frozen=True)
+class RunMaps:
+    """Rasters that belong to a `RunResult`.
+
+    Parameters
+    ----------
+    grid : PixelGrid
+        One pixel a tile.
+    attention : ndarray
+        (rows, columns) float32, in units of the slide's mean (1 is average); NaN where there is no tile.
+    contribution : dict of str to ndarray
+        Per class id, (rows, columns) float32, share of the image branch's logit; NaN where there is no tile.
+    state : ndarray
+        (rows, columns) uint8 of `TileState`.
+    attention_limits : tuple of float
+        The fixed scale of the colour map for this model, never stretched to the slide at hand.
+    tissue, tissue_grid
+        The tissue mask, (h, w) bool, and where it lies.
+    thumbnail, thumbnail_grid
+        (h, w, 3) uint8 RGB, and where it lies.
+    evidence_tiles : tuple of ndarray
+        (h, w, 3) uint8 RGB, in the order of `RunResult.evidence`.
+    """
+
+    grid: PixelGrid
+    attention: npt.NDArray[np.float32]
+    contribution: dict[str, npt.NDArray[np.float32]]
+    state: npt.NDArray[np.uint8]
+    attention_limits: tuple[float, float]
+    tissue: npt.NDArray[np.bool_]
+    tissue_grid: PixelGrid
+    thumbnail: npt.NDArray[np.uint8]
+    thumbnail_grid: PixelGrid
+    evidence_tiles: tuple[npt.NDArray[np.uint8], ...] = ()
+
+
+RunResult.model_rebuild()
+
+
+def result_schema() -> dict[str, Any]:
+    """JSON schema of `result.json`."""
+    return RunResult.model_json_schema(by_alias=True, mode="serialization")

@@ -1,0 +1,1 @@
+"""Pixels in: slides, their backends, pyramid, tissue, tile grid and tile reader."""

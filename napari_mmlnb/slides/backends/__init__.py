@@ -1,0 +1,1 @@
+"""File formats, one backend a file, found by name."""

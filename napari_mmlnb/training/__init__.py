@@ -1,0 +1,1 @@
+"""Cohorts, curricula and metrics: how a bundle is made."""
