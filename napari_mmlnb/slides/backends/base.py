@@ -41,7 +41,7 @@ class SlideMetadata:
     Parameters
     ----------
     levels : tuple of LevelShape
-        Highest resolution first. Where the format knows bounds, level 0 is the whole scanned canvas, and `bounds_px` says
+        Highest resolution first. Where the format knows bounds, level 0 is the whole canvas, and `bounds_px` says
         where the scan lies in it.
     mpp : tuple of float or None
         Micrometres per level-0 pixel, (x, y); None where the file does not say.
