@@ -1,7 +1,7 @@
 """Where things lie: micrometres from the slide's level-0 origin, (y, x), float64.
 
-One convention holds for pixels, tiles, overlay, GeoJSON and report alike. A pixel is an area, not a point:
-pixel ``i`` of a grid with spacing ``s`` and origin ``o`` covers ``[o + i s, o + (i + 1) s)``. `PixelGrid` is that convention as an
+One convention holds for pixels, tiles, overlay, GeoJSON and report alike. A pixel is an area, not a point: pixel ``i``
+of a grid with spacing ``s`` and origin ``o`` covers ``[o + i s, o + (i + 1) s)``. `PixelGrid` is that convention as an
 object, and the only place where it is spelled out; whoever needs napari's convention (pixel centres) asks the grid.
 """
 
