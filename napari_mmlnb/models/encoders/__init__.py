@@ -1,0 +1,1 @@
+"""Patch encoders: one family a file, with the facts that a bundle and a person need."""

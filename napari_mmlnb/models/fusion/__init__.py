@@ -1,0 +1,1 @@
+"""Fusion of modalities, one method a file."""
