@@ -1,0 +1,55 @@
+"""`mmlnb classify`: a slide in, the result and its report out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from napari_mmlnb.cli.mpp import MPP
+from napari_mmlnb.cli.progress import stdout_kept_clean
+from napari_mmlnb.cli.work import DEFAULT_MODEL, classify_to_folder
+
+PARTLY_FAILED = 3
+
+
+@click.command(name="classify", short_help="Classify a slide and write the result and its report.")
+@click.argument("slide", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the five files.")
+@click.option("--model", default=DEFAULT_MODEL, show_default=True, help="Name of a bundle, or its folder.")
+@click.option("--mpp", type=MPP, help="Micrometres per pixel, X or X,Y, where the file does not say or is wrong.")
+@click.option("--roi", type=click.Path(path_type=Path), help="GeoJSON polygons (QuPath): look only inside.")
+@click.option("--describer", help="What describes the evidence tiles; the model's own choice by default.")
+@click.option("--device", default="auto", show_default=True, help="Where to compute, for example cpu or cuda.")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop looking at tiles after so long.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object, and nothing else.")
+def command(
+    slide: Path,
+    out: Path,
+    model: str,
+    mpp: tuple[float, float] | None,
+    roi: Path | None,
+    describer: str | None,
+    device: str,
+    seconds: float | None,
+    as_json: bool,
+) -> int:
+    """Classify SLIDE and write the result and its report into a folder.
+
+    The folder gets result.json, report.pdf, regions.geojson, attention.ome.tif and thumbnail.png. An abstention is a
+    result like any other; its reasons are printed.
+    """
+    from napari_mmlnb.cli.summary import summary_lines, unreadable_lines
+    from napari_mmlnb.inference.runner import RunSettings
+
+    settings = RunSettings(describer=describer, device=device, roi=roi, seconds=seconds)
+    with stdout_kept_clean():
+        result = classify_to_folder(slide, out, model=model, mpp=mpp, settings=settings)
+    if as_json:
+        click.echo(result.to_json(), nl=False)
+    else:
+        for line in summary_lines(result, out):
+            click.echo(line)
+    for line in unreadable_lines(result):
+        click.echo(line, err=True)
+    return PARTLY_FAILED if result.coverage.tiles_unreadable else 0

@@ -1,0 +1,69 @@
+"""What `classify` and `demo` tell a person when a run is over: short, and nothing that the result does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from napari_mmlnb.result import RESEARCH_USE, RunResult, TileState
+
+# A slide that cannot be read at all would fill the screen otherwise; its count is always given.
+_LISTED_TILES = 20
+
+
+def summary_lines(result: RunResult, out: Path) -> Iterator[str]:
+    """The outcome, the coverage and the files, line by line.
+
+    An abstention names no class and shows no probability.
+
+    Parameters
+    ----------
+    result : RunResult
+        As `write_outputs` returned it.
+    out : Path
+        The folder in which its files are.
+    """
+    yield from _outcome(result)
+    yield from _coverage(result)
+    yield f"Model: {result.model.name} {result.model.version} ({result.model.licence})"
+    if result.model.notice:
+        yield f"       {result.model.notice}"
+    yield f"Files in {out}: {', '.join(('result.json', *result.outputs))}"
+    yield RESEARCH_USE
+
+
+def unreadable_lines(result: RunResult) -> Iterator[str]:
+    """Name the tiles that could not be read, one a line, by their place on the slide in micrometres."""
+    count = result.coverage.tiles_unreadable
+    if not count:
+        return
+    yield f"{count} of {result.coverage.tiles_total} tiles could not be read:"
+    if result.maps is None:
+        return
+    cells = np.argwhere(result.maps.state == TileState.UNREADABLE)
+    for row, column in cells[:_LISTED_TILES]:
+        y, x = result.maps.grid.to_um((row, column))
+        yield f"  tile in row {row}, column {column} of the tile grid, at y {y:.0f} um, x {x:.0f} um"
+    if len(cells) > _LISTED_TILES:
+        yield f"  and {len(cells) - _LISTED_TILES} more"
+
+
+def _outcome(result: RunResult) -> Iterator[str]:
+    if result.decision == "abstain" or result.prediction is None:
+        yield "Decision: abstain. No class is named, because"
+        for reason in result.abstain_reasons:
+            yield f"  {reason.text} ({reason.code})"
+        return
+    label = result.class_record(result.prediction).label
+    yield f"Decision: {label} ({result.prediction})"
+    if result.probabilities is not None and result.probabilities.fused is not None:
+        shown = ", ".join(f"{name} {p:.2f}" for name, p in result.probabilities.fused.items())
+        yield f"  probability, image and text fused: {shown}"
+
+
+def _coverage(result: RunResult) -> Iterator[str]:
+    seen = result.coverage
+    tiles = f"{seen.tiles_used} of {seen.tiles_total} tiles used, {seen.tiles_unreadable} unreadable"
+    yield f"Coverage: {seen.tissue_mm2:.2f} mm2 of tissue; {tiles}"

@@ -1,0 +1,75 @@
+"""From a slide to a folder of results: the work that `classify` and `demo` share.
+
+Everything that can be wrong with the request is found out before anything is computed or written.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_mmlnb.cli.progress import follow
+from napari_mmlnb.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from napari_mmlnb.inference.runner import RunSettings
+    from napari_mmlnb.result import RunResult
+
+DEFAULT_MODEL = "nb-phantom"
+
+
+def classify_to_folder(
+    slide: Path,
+    out: Path,
+    *,
+    model: str = DEFAULT_MODEL,
+    mpp: tuple[float, float] | None = None,
+    settings: RunSettings,
+) -> RunResult:
+    """Classify a slide, write the files of the result, and give the result with their digests.
+
+    Parameters
+    ----------
+    slide, out : Path
+        The slide, and the folder for the files.
+    model : str
+        Name of a bundle, or its folder.
+    mpp : tuple of float, optional
+        Micrometres per level-0 pixel, (x, y), where the file's own must not be used.
+    settings : RunSettings
+        The rest of the request.
+
+    Raises
+    ------
+    MmlnbError
+        Where the slide, the model, the request or the folder cannot be used. Nothing has been written then.
+    """
+    from napari_mmlnb.report.outputs import check_writable, write_outputs
+    from napari_mmlnb.slides.roi import read_roi
+    from napari_mmlnb.slides.slide import open_slide
+
+    with ExitStack() as stack:
+        opened = stack.enter_context(open_slide(slide, mpp=mpp))
+        if settings.roi is not None:
+            read_roi(settings.roi, opened.mpp)
+        check_writable(out)
+        _check_describer(settings.describer)
+
+        # Torch is imported from here on: seconds, which a wrong path or option should not cost.
+        from napari_mmlnb.bundles.registry import load_bundle
+        from napari_mmlnb.inference.runner import classify
+
+        bundle = load_bundle(model)
+        result = follow(classify(opened, bundle, settings=settings, stream=True))
+        return write_outputs(result, out)
+
+
+def _check_describer(name: str | None) -> None:
+    if name is None:
+        return
+    from napari_mmlnb.describe.registry import describers
+
+    known = tuple(facts.name for facts in describers())
+    if name not in known:
+        raise UnknownNameError("describer", name, known)

@@ -1,0 +1,84 @@
+"""What a person reads at the end of a run."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from napari_mmlnb.cli.summary import summary_lines, unreadable_lines
+from napari_mmlnb.geometry import PixelGrid
+from napari_mmlnb.result import RESEARCH_USE, RunMaps, RunResult, TileState
+
+LABELS = {"ud": "Undifferentiated", "pd": "Poorly differentiated", "d": "Differentiating"}
+
+
+def make_result(**changes) -> RunResult:
+    fields = {
+        "run_id": "r1",
+        "created": datetime(2026, 1, 2, tzinfo=UTC),
+        "slide": {
+            "path": "a.svs", "fingerprint": "f", "size_px": (100, 100), "mpp": (0.5, 0.5), "mpp_source": "aperio.MPP",
+            "backend": "openslide", "levels": 1,
+        },
+        "model": {
+            "name": "nb-phantom", "version": "1", "weights_sha256": "0", "licence": "BSD-3-Clause", "system": "mmlnb",
+            "notice": "Knows synthetic slides only.",
+        },
+        "decision": "predict",
+        "classes": [{"id": k, "label": v, "colour": "#112233"} for k, v in LABELS.items()],
+        "probabilities": {"image": {"ud": 0.1, "pd": 0.2, "d": 0.7}, "fused": {"ud": 0.05, "pd": 0.12, "d": 0.83}},
+        "prediction": "d",
+        "coverage": {"tissue_mm2": 12.345, "tiles_total": 40, "tiles_used": 38, "tiles_unreadable": 2},
+        "outputs": {"report.pdf": "aa", "regions.geojson": "bb"},
+    }  # fmt: skip
+    return RunResult.model_validate({**fields, **changes})
+
+
+def test_a_prediction_names_class_probability_coverage_and_files():
+    text = "\n".join(summary_lines(make_result(), Path("out")))
+    assert "Differentiating (d)" in text
+    assert "d 0.83" in text
+    assert "0.70" not in text, "the fused probability is shown, not the image branch's"
+    assert "12.35 mm2" in text or "12.34 mm2" in text
+    assert "38 of 40 tiles" in text
+    assert "2 unreadable" in text
+    assert "Knows synthetic slides only." in text
+    for name in ("result.json", "report.pdf", "regions.geojson"):
+        assert name in text
+    assert text.endswith(RESEARCH_USE)
+
+
+def test_an_abstention_names_no_class_and_shows_no_probability():
+    result = make_result(
+        decision="abstain",
+        prediction=None,
+        abstain_reasons=[{"code": "out_of_distribution", "text": "The slide is unlike those of the training."}],
+    )
+    text = "\n".join(summary_lines(result, Path("out")))
+    assert "abstain" in text
+    assert "The slide is unlike those of the training. (out_of_distribution)" in text
+    for label in LABELS.values():
+        assert label not in text
+    assert "probability" not in text
+    assert "0.83" not in text
+
+
+def test_unreadable_tiles_are_named_by_their_place():
+    state = np.zeros((4, 5), np.uint8)
+    state[1, 2] = state[3, 4] = TileState.UNREADABLE
+    grid = PixelGrid((4, 5), (112.0, 112.0), (0.0, 0.0))
+    values = np.full((4, 5), np.nan, np.float32)
+    maps = RunMaps(grid, values, {}, state, (0.0, 1.0), state > 0, grid, np.zeros((4, 5, 3), np.uint8), grid)
+    lines = list(unreadable_lines(make_result().with_maps(maps)))
+    assert lines[0] == "2 of 40 tiles could not be read:"
+    assert lines[1:] == [
+        "  tile in row 1, column 2 of the tile grid, at y 112 um, x 224 um",
+        "  tile in row 3, column 4 of the tile grid, at y 336 um, x 448 um",
+    ]
+
+
+def test_nothing_is_said_where_every_tile_was_read():
+    whole = {"tissue_mm2": 1.0, "tiles_total": 4, "tiles_used": 4, "tiles_unreadable": 0}
+    assert list(unreadable_lines(make_result(coverage=whole))) == []
