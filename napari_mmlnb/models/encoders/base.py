@@ -67,12 +67,12 @@ class PatchEncoder(nn.Module):
 
     mean: Tensor
     std: Tensor
+    network: Any  # timm's networks share methods that torch's base class does not declare
 
     def __init__(self, facts: EncoderFacts) -> None:
         super().__init__()
         self.facts = facts
-        # timm's networks share methods that torch's base class does not declare.
-        self.network: Any = timm.create_model(facts.architecture, pretrained=False)
+        self.network = timm.create_model(facts.architecture, pretrained=False)
         info = self.network.feature_info
         self._stages = [i for i, stage in enumerate(info) if stage["reduction"] in facts.strides]
         self.dimension = int(self.network.num_features) + 2 * sum(int(info[i]["num_chs"]) for i in self._stages)

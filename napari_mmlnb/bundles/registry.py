@@ -1,0 +1,71 @@
+"""Which bundles there are: the ones shipped in the wheel, and any folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from napari_mmlnb.bundles.bundle import Bundle, read_bundle
+from napari_mmlnb.bundles.spec import SPEC_FILE, read_spec
+from napari_mmlnb.registry import Registry
+
+DEFAULT_BUNDLE = "nb-phantom"
+
+
+@dataclass(frozen=True)
+class BundleFacts:
+    """What a person wants to know before choosing a model; cheap to get, loads no weights."""
+
+    name: str
+    version: str
+    summary: str
+    notice: str
+    system: str
+    licence: str
+    path: Path
+
+
+def _facts(folder: Path) -> BundleFacts:
+    spec = read_spec(folder)
+    return BundleFacts(spec.name, spec.version, spec.summary, spec.notice, spec.system.name, spec.licence, folder)
+
+
+def available_bundles() -> tuple[BundleFacts, ...]:
+    """The shipped bundles, the default one first.
+
+    Raises
+    ------
+    BundleError
+        If a shipped bundle's `bundle.yaml` is damaged.
+    """
+    shipped = Path(str(resources.files("napari_mmlnb.bundles") / "shipped"))
+    folders = sorted(p.parent for p in shipped.glob(f"*/{SPEC_FILE}"))
+    return tuple(sorted((_facts(folder) for folder in folders), key=lambda f: (f.name != DEFAULT_BUNDLE, f.name)))
+
+
+def bundle_folder(name_or_folder: str | Path) -> Path:
+    """Where a bundle lies: a folder that holds one, or the name of a shipped one.
+
+    Raises
+    ------
+    UnknownNameError
+        If it is neither.
+    """
+    folder = Path(name_or_folder)
+    if (folder / SPEC_FILE).is_file():
+        return folder.resolve()
+    return Registry("model", available_bundles()).get(str(name_or_folder)).path
+
+
+def load_bundle(name_or_folder: str | Path = DEFAULT_BUNDLE) -> Bundle:
+    """Load a bundle by name or folder.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none of that name.
+    BundleError
+        If it is incomplete, altered, or does not fit this program.
+    """
+    return read_bundle(bundle_folder(name_or_folder))

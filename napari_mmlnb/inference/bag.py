@@ -1,0 +1,51 @@
+"""The features of a slide as they come in."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_mmlnb.inference.encoding import EncodedBatch, FeatureArray
+from napari_mmlnb.result import TileState
+
+
+class Bag:
+    """Collects features by tile, so that the order in which they came does not matter afterwards.
+
+    Parameters
+    ----------
+    tiles : int
+        Number of tiles of the grid.
+    dimension : int
+        Length of a feature vector.
+    """
+
+    def __init__(self, tiles: int, dimension: int) -> None:
+        self._features: FeatureArray = np.zeros((tiles, dimension), dtype=np.float32)
+        self.state: npt.NDArray[np.uint8] = np.full(tiles, TileState.PENDING, dtype=np.uint8)
+
+    def add(self, batch: EncodedBatch) -> None:
+        """Take in a batch."""
+        self._features[batch.indices] = batch.features
+        self.state[batch.indices] = TileState.USED
+        self.state[batch.unreadable] = TileState.UNREADABLE
+
+    @property
+    def used(self) -> npt.NDArray[np.int64]:
+        """Tiles with features, in the order of the grid."""
+        return np.flatnonzero(self.state == TileState.USED)
+
+    @property
+    def unreadable(self) -> npt.NDArray[np.int64]:
+        """Tiles that could not be decoded."""
+        return np.flatnonzero(self.state == TileState.UNREADABLE)
+
+    @property
+    def seen(self) -> int:
+        """Tiles that are no longer pending."""
+        return int((self.state != TileState.PENDING).sum())
+
+    @property
+    def features(self) -> FeatureArray:
+        """Features of `used`, (n, F) float32."""
+        return self._features[self.used]

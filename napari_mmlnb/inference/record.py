@@ -1,0 +1,82 @@
+"""Putting the record together."""
+
+from __future__ import annotations
+
+import platform
+import uuid
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from napari_mmlnb.bundles.bundle import Bundle
+from napari_mmlnb.inference.device import DeviceChoice
+from napari_mmlnb.inference.settings import RunSettings
+from napari_mmlnb.result import ModelRecord, SlideRecord
+from napari_mmlnb.slides.slide import Slide
+
+_PACKAGES = ("napari-mmlnb", "torch", "timm", "numpy", "zarr", "openslide-python", "tifffile", "opencv-python-headless")
+
+
+def new_run_id() -> str:
+    """A name for a run that no other run has."""
+    return uuid.uuid4().hex
+
+
+def now() -> datetime:
+    """The time of the record, UTC, whole seconds."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def slide_record(slide: Slide) -> SlideRecord:
+    """Which pixels the run saw."""
+    height, width = slide.grids[0].shape
+    return SlideRecord(
+        path=str(slide.path),
+        fingerprint=slide.fingerprint,
+        size_px=(width, height),
+        mpp=slide.mpp.xy,
+        mpp_source=slide.mpp_source,
+        backend=slide.backend,
+        levels=len(slide.grids),
+    )
+
+
+def model_record(bundle: Bundle) -> ModelRecord:
+    """Which bundle answered."""
+    spec = bundle.spec
+    return ModelRecord(
+        name=spec.name,
+        version=spec.version,
+        weights_sha256=bundle.weights_sha256,
+        licence=spec.licence,
+        system=spec.system.name,
+        notice=spec.notice,
+    )
+
+
+def settings_record(
+    bundle: Bundle, settings: RunSettings, device: DeviceChoice, describer: str
+) -> dict[str, str | float | int | bool | None]:
+    """All that could change the answer, with units in the names."""
+    spec = bundle.spec
+    return {
+        "device": device.device.type,
+        "device_reason": device.reason,
+        "describer": describer,
+        "roi": settings.roi is not None,
+        "seconds": settings.seconds,
+        "encoder": spec.encoder.name,
+        "precision": spec.encoder.precision,
+        "tile_px": spec.encoder.input_px,
+        "tile_um_per_px": spec.encoder.um_per_px,
+        "tissue_um_per_px": spec.tissue_um_per_px,
+        "min_tissue": spec.min_tissue,
+        "attention_scale": "times the slide's mean, fixed for the model",
+        "attention_high": bundle.calibration.attention_high,
+        "conformal_coverage": bundle.calibration.coverage,
+        "colour": "raw pixels, no ICC transform",
+    }
+
+
+def software_record() -> dict[str, str]:
+    """Versions of what computed."""
+    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}

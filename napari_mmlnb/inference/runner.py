@@ -1,0 +1,314 @@
+"""Slide and bundle to `RunResult`: the one way of the data, and no way back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, overload
+
+import numpy as np
+
+from napari_mmlnb.bundles.bundle import Bundle
+from napari_mmlnb.bundles.registry import DEFAULT_BUNDLE, load_bundle
+from napari_mmlnb.bundles.selftest import run_selftest
+from napari_mmlnb.describe.base import Describer, EvidenceTile, TileDescription
+from napari_mmlnb.describe.registry import create_describer
+from napari_mmlnb.errors import RunCancelledError, TileReadError
+from napari_mmlnb.inference.abstention import answer_reasons, coverage_reasons
+from napari_mmlnb.inference.answer import SlideAnswer, answer_fused, answer_image, measure_shift
+from napari_mmlnb.inference.bag import Bag
+from napari_mmlnb.inference.device import DeviceChoice, choose_device
+from napari_mmlnb.inference.encoding import encode_tiles, fair_order
+from napari_mmlnb.inference.evidence import select_evidence
+from napari_mmlnb.inference.rasters import Rasters
+from napari_mmlnb.inference.record import (
+    model_record,
+    new_run_id,
+    now,
+    settings_record,
+    slide_record,
+    software_record,
+)
+from napari_mmlnb.inference.settings import RunSettings, RunUpdate
+from napari_mmlnb.result import (
+    AbstainReason,
+    Coverage,
+    Description,
+    Evidence,
+    Probabilities,
+    RunResult,
+    Shift,
+    TextTrust,
+)
+from napari_mmlnb.slides.roi import read_roi
+from napari_mmlnb.slides.slide import Slide, open_slide
+from napari_mmlnb.slides.tile_grid import TileGrid, build_tile_grid
+from napari_mmlnb.slides.tile_reader import TileReader
+from napari_mmlnb.slides.tissue import TissueMask, find_tissue
+
+SECONDS_BETWEEN_MAPS = 0.7
+
+
+@overload
+def classify(
+    slide: Slide | Path | str,
+    model: Bundle | Path | str = ...,
+    *,
+    settings: RunSettings = ...,
+    stream: Literal[False] = False,
+    cancelled: Callable[[], bool] | None = None,
+) -> RunResult: ...
+
+
+@overload
+def classify(
+    slide: Slide | Path | str,
+    model: Bundle | Path | str = ...,
+    *,
+    settings: RunSettings = ...,
+    stream: Literal[True],
+    cancelled: Callable[[], bool] | None = None,
+) -> Iterator[RunUpdate]: ...
+
+
+def classify(
+    slide: Slide | Path | str,
+    model: Bundle | Path | str = DEFAULT_BUNDLE,
+    *,
+    settings: RunSettings = RunSettings(),  # noqa: B008 - frozen
+    stream: bool = False,
+    cancelled: Callable[[], bool] | None = None,
+) -> RunResult | Iterator[RunUpdate]:
+    """Classify a slide, or say why not.
+
+    Parameters
+    ----------
+    slide : Slide, Path or str
+        An open slide, which stays open, or a path.
+    model : Bundle, Path or str
+        A loaded bundle, the folder of one, or the name of a shipped one.
+    settings : RunSettings
+        How to run.
+    stream : bool
+        Give news while running: attention so far, and last an update with the result.
+    cancelled : callable, optional
+        Asked between batches; a true answer ends the run.
+
+    Returns
+    -------
+    RunResult or iterator of RunUpdate
+        With `maps` beside the record.
+
+    Raises
+    ------
+    SlideError, BundleError, UnknownNameError, RequestError
+        What is wrong with the input, before any work is done.
+    RunCancelledError
+        When `cancelled` says so.
+    """
+    updates = _updates(slide, model, settings, cancelled or (lambda: False))
+    if stream:
+        return updates
+    for update in updates:
+        if update.result is not None:
+            return update.result
+    raise RuntimeError("a run ended without a result")
+
+
+@contextmanager
+def _opened(slide: Slide | Path | str) -> Iterator[Slide]:
+    if isinstance(slide, Slide):
+        yield slide
+        return
+    with open_slide(slide) as opened:
+        yield opened
+
+
+def _updates(
+    slide: Slide | Path | str, model: Bundle | Path | str, settings: RunSettings, cancelled: Callable[[], bool]
+) -> Iterator[RunUpdate]:
+    device = choose_device(settings.device)
+    with _opened(slide) as opened:
+        yield RunUpdate("load", "Loading the model")
+        started = time.perf_counter()
+        bundle = model if isinstance(model, Bundle) else load_bundle(model)
+        run_selftest(bundle, device.device)
+        describer = create_describer(settings.describer or bundle.spec.describer)
+        run = _Run(opened, bundle, describer, settings, device, cancelled)
+        run.timings["load_s"] = time.perf_counter() - started
+        yield from run.updates()
+
+
+class _Run:
+    """One run over one slide: the steps in their order, and the times that they took."""
+
+    def __init__(
+        self,
+        slide: Slide,
+        bundle: Bundle,
+        describer: Describer,
+        settings: RunSettings,
+        device: DeviceChoice,
+        cancelled: Callable[[], bool],
+    ) -> None:
+        self.slide = slide
+        self.bundle = bundle
+        self.describer = describer
+        self.settings = settings
+        self.device = device
+        self.cancelled = cancelled
+        self.timings: dict[str, float] = {"tiles_from_cache": 0}
+
+    def updates(self) -> Iterator[RunUpdate]:
+        started = time.perf_counter()
+        yield RunUpdate("tissue", "Looking for tissue")
+        tissue, tiles = self._find_tiles()
+        self.timings["tissue_s"] = time.perf_counter() - started
+        rasters = Rasters(self.slide, tissue, tiles, self.bundle)
+        bag = Bag(len(tiles), self.bundle.encoder.dimension)
+        yield from self._encode(tiles, bag, rasters)
+        yield RunUpdate("describe", "Describing the evidence")
+        result = self._conclude(tissue, tiles, bag, rasters, started)
+        yield RunUpdate("done", "Done", bag.seen, len(tiles), result.maps, result)
+
+    def _find_tiles(self) -> tuple[TissueMask, TileGrid]:
+        spec = self.bundle.spec
+        roi = read_roi(self.settings.roi, self.slide.mpp) if self.settings.roi else None
+        tissue = find_tissue(self.slide, spec.tissue_um_per_px, roi=roi)
+        self._check_cancelled()
+        tiles = build_tile_grid(tissue, spec.encoder.input_px, spec.encoder.um_per_px, spec.min_tissue)
+        return tissue, tiles
+
+    def _encode(self, tiles: TileGrid, bag: Bag, rasters: Rasters) -> Iterator[RunUpdate]:
+        started = drawn = time.perf_counter()
+        total = len(tiles)
+        yield RunUpdate("encode", "Reading and encoding tiles", 0, total, rasters.draw(bag, None))
+        reader = TileReader(
+            self.slide,
+            tiles,
+            order=fair_order(tiles),
+            batch=self.settings.batch,
+            threads=self.settings.threads,
+        )
+        try:
+            for batch in encode_tiles(reader, self.bundle.encoder, self.device.device):
+                self._check_cancelled()
+                bag.add(batch)
+                now_s = time.perf_counter()
+                maps = None
+                if now_s - drawn >= SECONDS_BETWEEN_MAPS and len(bag.used):
+                    maps, drawn = rasters.draw(bag, self._aggregate(bag)), now_s
+                yield RunUpdate("encode", "Reading and encoding tiles", bag.seen, total, maps)
+                if self.settings.seconds is not None and now_s - started >= self.settings.seconds:
+                    break
+        finally:
+            reader.close()
+        self.timings["encode_s"] = time.perf_counter() - started
+
+    def _aggregate(self, bag: Bag) -> SlideAnswer:
+        return answer_image(self.bundle, bag.features, self.device.device)
+
+    def _conclude(self, tissue: TissueMask, tiles: TileGrid, bag: Bag, rasters: Rasters, started: float) -> RunResult:
+        spec = self.bundle.spec
+        coverage = Coverage(
+            tissue_mm2=tissue.area_mm2,
+            tiles_total=len(tiles),
+            tiles_used=len(bag.used),
+            tiles_unreadable=len(bag.unreadable),
+        )
+        reasons = list(coverage_reasons(coverage, spec))
+        answer: SlideAnswer | None = None
+        evidence: tuple[Evidence, ...] = ()
+        pictures: tuple[EvidenceTile, ...] = ()
+        description: Description | None = None
+        probabilities: Probabilities | None = None
+        trust: TextTrust | None = None
+        shift: Shift | None = None
+        if len(bag.used):
+            answer = self._aggregate(bag)
+            begun = time.perf_counter()
+            evidence, pictures, description = self._describe(tiles, bag, answer)
+            self.timings["describe_s"] = time.perf_counter() - begun
+            probabilities, trust = answer_fused(self.bundle, answer, description.text, self.device.device)
+            shift = measure_shift(self.bundle, bag.features)
+            reasons += answer_reasons(shift, probabilities, spec)
+        self.timings["total_s"] = time.perf_counter() - started
+        fused = probabilities.fused if probabilities is not None else None
+        prediction, prediction_set = self._decide(reasons, fused)
+        result = RunResult(
+            run_id=new_run_id(),
+            created=now(),
+            slide=slide_record(self.slide),
+            model=model_record(self.bundle),
+            decision="abstain" if reasons else "predict",
+            abstain_reasons=tuple(reasons),
+            classes=spec.classes,
+            probabilities=probabilities,
+            prediction=prediction,
+            prediction_set=prediction_set,
+            text_trust=trust,
+            shift=shift,
+            coverage=coverage,
+            evidence=evidence,
+            description=description,
+            settings=settings_record(self.bundle, self.settings, self.device, self.describer.facts.name),
+            timings={name: round(value, 3) for name, value in self.timings.items()},
+            software=software_record(),
+        )
+        return result.with_maps(rasters.draw(bag, answer, tuple(p.rgb for p in pictures)))
+
+    def _decide(
+        self, reasons: list[AbstainReason], fused: dict[str, float] | None
+    ) -> tuple[str | None, tuple[str, ...]]:
+        """The class and the set of classes that cannot be excluded; nothing when abstaining."""
+        if reasons or fused is None:
+            return None, ()
+        p = np.array(list(fused.values()))
+        chosen = tuple(self.bundle.spec.class_ids[i] for i in self.bundle.calibration.prediction_set(p))
+        return max(fused, key=lambda class_id: fused[class_id]), chosen
+
+    def _describe(
+        self, tiles: TileGrid, bag: Bag, answer: SlideAnswer
+    ) -> tuple[tuple[Evidence, ...], tuple[EvidenceTile, ...], Description]:
+        """Choose the evidence, read its tiles once more, and have them described."""
+        choice = self.bundle.spec.evidence
+        used = bag.used
+        picked = select_evidence(answer.attention, tiles.cells[used], choice.tiles, choice.apart)
+        pictures = tuple(self._read(tiles, int(used[i]), rank) for rank, i in enumerate(picked, start=1))
+        said: dict[int, TileDescription] = {}
+        for tile in self.describer.describe(pictures):
+            self._check_cancelled()
+            said[tile.rank] = tile
+        description = self.describer.summarise([said[p.rank] for p in pictures])
+        evidence = tuple(
+            Evidence(
+                rank=picture.rank,
+                region_um=picture.region.yxhw,
+                attention=float(answer.attention[i]),
+                contribution=dict(zip(self.bundle.spec.class_ids, map(float, answer.contribution[i]), strict=True)),
+                sentences=said[picture.rank].sentences,
+                measurements=said[picture.rank].measurements,
+            )
+            for picture, i in zip(pictures, picked, strict=True)
+        )
+        return evidence, pictures, description
+
+    def _read(self, tiles: TileGrid, index: int, rank: int) -> EvidenceTile:
+        with_one = TileReader(self.slide, tiles, order=np.array([index]), batch=1, threads=1)
+        try:
+            batch = next(iter(with_one))
+        finally:
+            with_one.close()
+        if not batch.readable[0]:
+            raise TileReadError(
+                self.slide.path,
+                "A tile that could be read before cannot be read any more.",
+                "Is the slide still there?",
+            )
+        return EvidenceTile(rank, batch.pixels[0], tiles.um_per_px, tiles.region(index))
+
+    def _check_cancelled(self) -> None:
+        if self.cancelled():
+            raise RunCancelledError

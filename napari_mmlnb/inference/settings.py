@@ -1,0 +1,65 @@
+"""What a run is asked to do, and what it says while it does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from napari_mmlnb.result import RunMaps, RunResult
+
+Stage = Literal["load", "tissue", "encode", "describe", "done"]
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How to run; nothing here changes the optics.
+
+    Parameters
+    ----------
+    describer : str, optional
+        Name of a describer; the bundle's own where not given.
+    device : str
+        "auto", "cpu", "cuda" or "mps".
+    roi : Path, optional
+        GeoJSON file with the region to look at, in level-0 pixels as QuPath writes it.
+    seconds : float, optional
+        Stop encoding after this long and answer from the tiles seen so far, which are a fair sample of the tissue.
+    batch : int
+        Tiles encoded at once.
+    threads : int
+        Threads that read and decode.
+    """
+
+    describer: str | None = None
+    device: str = "auto"
+    roi: Path | None = None
+    seconds: float | None = None
+    batch: int = 32
+    threads: int = 2
+
+
+@dataclass(frozen=True)
+class RunUpdate:
+    """News of a run.
+
+    Parameters
+    ----------
+    stage : str
+        Where it is.
+    message : str
+        The same for a person.
+    done, total : int
+        Steps of the stage, tiles while encoding; total 0 where it is not known.
+    maps : RunMaps or None
+        Attention so far, sharpening; None where there is nothing new to show.
+    result : RunResult or None
+        Only with stage "done".
+    """
+
+    stage: Stage
+    message: str
+    done: int = 0
+    total: int = 0
+    maps: RunMaps | None = None
+    result: RunResult | None = None
