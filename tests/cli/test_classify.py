@@ -1,0 +1,114 @@
+"""`mmlnb classify` from file to folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+
+import pytest
+import tifffile
+
+from napari_mmlnb.cli import main as cli
+
+FILES = {"result.json", "result.json.sha256", "report.pdf", "regions.geojson", "attention.ome.tif", "thumbnail.png"}
+
+
+@pytest.fixture(scope="module")
+def classified(phantom_slide, tmp_path_factory):
+    """One run, with what it printed; `--json`."""
+    out = tmp_path_factory.mktemp("classified") / "deep" / "out"
+    import subprocess
+
+    done = subprocess.run(
+        [sys.executable, "-m", "napari_mmlnb.cli.main", "classify", phantom_slide, "--out", out, "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    return done, out
+
+
+def test_all_files_are_written(classified):
+    done, out = classified
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in out.iterdir()} == FILES
+    assert (out / "report.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_json_is_one_object_and_nothing_else(classified):
+    done, out = classified
+    printed = json.loads(done.stdout)
+    assert printed == json.loads((out / "result.json").read_text())
+    assert printed["coverage"]["tiles_used"] > 0
+    assert done.stderr == "", "progress is for a terminal only"
+
+
+def test_the_printed_digests_are_those_of_the_files(classified):
+    done, out = classified
+    outputs = json.loads(done.stdout)["outputs"]
+    assert set(outputs) == FILES - {"result.json", "result.json.sha256"}
+    for name, digest in outputs.items():
+        assert hashlib.sha256((out / name).read_bytes()).hexdigest() == digest
+
+
+def test_an_unreadable_tile_is_named_and_exit_3(mmlnb, phantom_slide, tmp_path):
+    damaged = tmp_path / "damaged.tiff"
+    shutil.copy(phantom_slide, damaged)
+    with tifffile.TiffFile(damaged) as tiff:
+        page = tiff.pages[0]
+        middle = len(page.dataoffsets) // 2
+        offset, count = page.dataoffsets[middle], page.databytecounts[middle]
+    with damaged.open("r+b") as file:
+        file.seek(offset)
+        file.write(b"\xff" * count)
+    done = mmlnb("classify", damaged, "--out", tmp_path / "out")
+    assert done.returncode == 3, done.stderr
+    unreadable = json.loads((tmp_path / "out" / "result.json").read_text())["coverage"]["tiles_unreadable"]
+    assert unreadable > 0
+    assert f"{unreadable} unreadable" in done.stdout
+    assert "could not be read" in done.stderr
+    assert "row" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_slide_without_tissue_is_an_abstention_and_exit_0(mmlnb, tmp_path):
+    import numpy as np
+
+    blank = tmp_path / "blank.tiff"
+    glass = np.full((1024, 1024, 3), 243, np.uint8)
+    tifffile.imwrite(blank, glass, tile=(256, 256), photometric="rgb", compression="zlib", metadata=None)
+    done = mmlnb("classify", blank, "--out", tmp_path / "out", "--mpp", "0.5")
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert record["decision"] == "abstain"
+    assert [reason["code"] for reason in record["abstain_reasons"]] == ["no_tissue"]
+    assert "abstain" in done.stdout
+    assert record["slide"]["mpp"] == [0.5, 0.5]
+
+
+def test_an_interrupted_run_writes_nothing(phantom_slide, tmp_path, monkeypatch, capsys):
+    from napari_mmlnb.inference import runner
+
+    def interrupted(*_arguments, **_options):
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(runner, "classify", interrupted)
+    assert cli.run(["classify", str(phantom_slide), "--out", str(tmp_path / "out")]) == 130
+    assert not (tmp_path / "out").exists()
+    assert capsys.readouterr().out == ""
+
+
+def test_real_skin_is_not_neuroblastoma(mmlnb, real_slides, tmp_path):
+    done = mmlnb("classify", real_slides / "CMU-1-Small-Region.svs", "--out", tmp_path / "out", timeout=600)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
+    assert record["decision"] == "abstain"
+    assert "out_of_distribution" in [reason["code"] for reason in record["abstain_reasons"]]
+    assert "Decision: abstain" in done.stdout
+    for label in (entry["label"] for entry in record["classes"]):
+        assert label not in done.stdout

@@ -1,0 +1,54 @@
+"""`mmlnb demo`: the whole job where there is no screen, no slide and no network."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from napari_mmlnb.cli import demo
+
+
+def test_the_demo_finds_the_subtype_of_its_phantom(mmlnb, tmp_path):
+    out = tmp_path / "demo"
+    done = mmlnb("demo", "--out", out, timeout=500)
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in out.iterdir()} >= {
+        "phantom.tiff",
+        "phantom.truth.json",
+        "result.json",
+        "report.pdf",
+        "regions.geojson",
+        "attention.ome.tif",
+        "thumbnail.png",
+    }
+    truth = json.loads((out / "phantom.truth.json").read_text())
+    result = json.loads((out / "result.json").read_text())
+    assert result["decision"] == "predict"
+    assert result["prediction"] == truth["subtype"]
+    assert f"True subtype: {truth['subtype']}; predicted: {truth['subtype']}" in done.stdout
+    assert str(out) in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("system", "environment", "answer"),
+    [
+        ("Linux", {}, False),
+        ("Linux", {"DISPLAY": ":0"}, True),
+        ("Linux", {"WAYLAND_DISPLAY": "wayland-0"}, True),
+        ("Darwin", {}, True),
+    ],
+)
+def test_a_display_is_found(monkeypatch, system, environment, answer):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(demo.platform, "system", lambda: system)
+    assert demo.has_display() is answer
+
+
+def test_no_display_without_napari(monkeypatch):
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    assert demo.has_display() is False
