@@ -1,0 +1,118 @@
+"""What `mmlnb train` is asked to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_mmlnb.bundles.spec import EvidenceSpec, LimitsSpec
+from napari_mmlnb.errors import RequestError
+from napari_mmlnb.result import ClassRecord
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Config(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PhantomCohortConfig(_Config):
+    """A cohort of synthetic slides, made on the spot.
+
+    Parameters
+    ----------
+    kind : str
+        "phantom".
+    train_per_class, calibration_per_class : int
+        Slides of each class.
+    first_seed : int
+        Slide i has seed `first_seed` + i; held-out slides must come from elsewhere.
+    size_px : tuple of int
+        Width and height at `mpp`.
+    mpp : float
+        Micrometres per pixel.
+    """
+
+    kind: Literal["phantom"]
+    train_per_class: Count
+    calibration_per_class: Count
+    first_seed: int
+    size_px: tuple[int, int] = (2048, 2048)
+    mpp: Annotated[float, Field(gt=0)] = 0.5
+
+
+class CurriculumConfig(_Config):
+    """Epochs of the three phases; 50, 50, 50 as published."""
+
+    image_first: Count = 50
+    joint: Count = 50
+    consolidate: Count = 50
+
+
+class OptimiserConfig(_Config):
+    """How to descend. Published: Adam, 1e-4, batch 32, no decay; a branch trained from nothing needs longer strides."""
+
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-4
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    batch: Count = 16
+    tiles_per_bag: Count = 192
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.05
+
+
+class ModelConfig(_Config):
+    """Sizes of the network's parts."""
+
+    image: Count = 512
+    text: Count = 128
+    text_layers: Count = 2
+    max_tokens: Count = 192
+    vocabulary: Count = 800
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.4
+
+
+class TrainConfig(_Config):
+    """The schema of a training configuration."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+    version: str
+    summary: str
+    notice: str
+    task: str
+    licence: str
+    classes: Annotated[tuple[ClassRecord, ...], Field(min_length=2)]
+    cohort: PhantomCohortConfig
+    encoder: str = "efficientnet_lite0"
+    um_per_px: Annotated[float, Field(gt=0)] = 0.5
+    describer: str = "measured"
+    model: ModelConfig = ModelConfig()
+    curriculum: CurriculumConfig = CurriculumConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    evidence: EvidenceSpec = EvidenceSpec()
+    limits: LimitsSpec = LimitsSpec()
+    coverage: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    seed: int = 0
+
+
+def read_config(path: Path) -> TrainConfig:
+    """Read a training configuration.
+
+    Raises
+    ------
+    RequestError
+        If the file is missing, is not YAML, or does not fit the schema; the message names the first wrong field.
+    """
+    try:
+        return TrainConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise RequestError(f"The configuration {path} cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RequestError(
+            f"The configuration {path} is not YAML.", "See the documentation of `mmlnb train`."
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file as a whole"
+        raise RequestError(f"The configuration {path} is wrong at {where}: {first['msg']}.") from error

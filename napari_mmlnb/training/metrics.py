@@ -1,0 +1,41 @@
+"""Figures that say how good a model is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import rankdata
+
+IntArray = npt.NDArray[np.int64]
+
+
+def confusion_matrix(truth: Sequence[int], predicted: Sequence[int], classes: int) -> IntArray:
+    """Counts, (classes, classes); rows are the truth, columns the prediction."""
+    matrix = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(matrix, (np.asarray(truth, dtype=int), np.asarray(predicted, dtype=int)), 1)
+    return matrix
+
+
+def auroc(scores: npt.ArrayLike, positive: npt.ArrayLike) -> float:
+    """Area under the ROC curve by ranks (Mann-Whitney), ties counted half; NaN where one side is empty."""
+    flags = np.asarray(positive, dtype=bool)
+    n, m = int(flags.sum()), int((~flags).sum())
+    if n == 0 or m == 0:
+        return float("nan")
+    ranks = rankdata(np.asarray(scores, dtype=np.float64))
+    return float((ranks[flags].sum() - n * (n + 1) / 2) / (n * m))
+
+
+def expected_calibration_error(confidence: npt.ArrayLike, correct: npt.ArrayLike, bins: int = 10) -> float:
+    """Mean gap between stated and true share of right answers, weighted by bin (Guo et al., arXiv 1706.04599)."""
+    p, hit = np.asarray(confidence, dtype=np.float64), np.asarray(correct, dtype=np.float64)
+    which = np.minimum((p * bins).astype(int), bins - 1)
+    return float(
+        sum(
+            (which == b).mean() * abs(p[which == b].mean() - hit[which == b].mean())
+            for b in range(bins)
+            if (which == b).any()
+        )
+    )
