@@ -56,12 +56,10 @@ def classify_to_folder(
         check_writable(out)
         _check_describer(settings.describer)
 
-        # Torch is imported from here on: seconds, which a wrong path or option should not cost.
-        from napari_mmlnb.bundles.registry import load_bundle
+        # Torch is imported here: seconds, which a wrong path or option should not cost.
         from napari_mmlnb.inference.runner import classify
 
-        bundle = load_bundle(model)
-        result = follow(classify(opened, bundle, settings=settings, stream=True))
+        result = follow(classify(opened, model, settings=settings, stream=True))
         return write_outputs(result, out)
 
 
