@@ -1,0 +1,330 @@
+"""What the PDF says, as plain data: every number formatted, every text ready; the template only sets it.
+
+Made from `shareable` records alone, so that neither path nor file name can reach the page, and a class cannot where
+the run abstained.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import unicodedata
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from napari_mmlnb.geometry import Region
+from napari_mmlnb.report.sharing import shareable
+from napari_mmlnb.result import RESEARCH_USE, Evidence, Review, RunMaps, RunResult, TileState
+
+NOT_PROVIDED = "not provided"
+NOT_RECORDED = "not recorded"
+ABSTAINED = "No class: the program abstains"
+_UNREADABLE_LISTED = 40
+_BRANCHES = (("image", "Image"), ("text", "Text"), ("fused", "Fused"))
+
+
+def document_data(result: RunResult, maps: RunMaps, review: Review | None = None) -> dict[str, Any]:
+    """Everything the template prints.
+
+    Parameters
+    ----------
+    result : RunResult
+        The run.
+    maps : RunMaps
+        Its rasters: where things lie on the thumbnail. No raster is written here.
+    review : Review or None
+        What a person decided.
+
+    Returns
+    -------
+    dict
+        JSON-ready; texts cleared of control characters.
+    """
+    record = shareable(result)
+    abstained = record.decision == "abstain"
+    data = {
+        "title": "Whole-slide classification report",
+        "banner": RESEARCH_USE,
+        "notice": record.model.notice,
+        "subtitle": f"{record.model.name} {record.model.version} · {_moment(record.created)}",
+        "footer": f"run {short(record.run_id)} · slide {short(record.slide.fingerprint)}",
+        "abstained": abstained,
+        "decision": _abstention(record) if abstained else _prediction(record),
+        "coverage": _coverage(record),
+        "unreadable": _unreadable(maps),
+        "pictures": _pictures(record, maps),
+        "evidence": [_tile(record, evidence) for evidence in record.evidence],
+        "description": _description(record),
+        "measured": _measured(record.evidence),
+        "clinical": _pairs(record.clinical),
+        "inpc": _pairs(record.inpc or {}),
+        "review": _review(review),
+        "provenance": _provenance(record),
+    }
+    cleared: dict[str, Any] = _printable(data)
+    return cleared
+
+
+def short(identifier: str) -> str:
+    """The head of an identifier or digest, without the name of its kind: enough to compare by eye."""
+    return identifier.rsplit(":", 1)[-1][:12]
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number to so many significant digits, thousands apart, a dash where there is none."""
+    if not math.isfinite(value):
+        return "–"
+    if value == 0:
+        return "0"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{places}f}".replace(",", "\u202f").replace("-", "\u2212")
+
+
+def _percent(probability: float) -> str:
+    return f"{100 * probability:.1f}\u202f%"
+
+
+def _prediction(record: RunResult) -> dict[str, Any]:
+    probabilities = record.probabilities
+    branches = [
+        (title, values)
+        for name, title in _BRANCHES
+        if probabilities is not None and (values := getattr(probabilities, name)) is not None
+    ]
+    final = branches[-1][1] if branches else {}
+    predicted = record.class_record(record.prediction) if record.prediction else None
+    return {
+        "label": predicted.label if predicted else "no class",
+        "colour": predicted.colour if predicted else "#444444",
+        "probability": _percent(final[predicted.id]) if predicted and predicted.id in final else "",
+        "set": [record.class_record(name).label for name in record.prediction_set],
+        "branches": [title for title, _ in branches],
+        "rows": [
+            {
+                "label": found.label,
+                "colour": found.colour,
+                "predicted": found.id == record.prediction,
+                "values": [
+                    {"part": values.get(found.id, 0.0), "text": _percent(values.get(found.id, 0.0))}
+                    for _, values in branches
+                ],
+            }
+            for found in record.classes
+        ],
+        "trust": number(record.text_trust.gate, 2) if record.text_trust else "",
+        "shift": _shift(record),
+    }
+
+
+def _abstention(record: RunResult) -> dict[str, Any]:
+    return {
+        "label": ABSTAINED,
+        "reasons": [{"code": reason.code.replace("_", " "), "text": reason.text} for reason in record.abstain_reasons],
+        "shift": _shift(record),
+    }
+
+
+def _shift(record: RunResult) -> str:
+    if record.shift is None:
+        return ""
+    where = "within" if record.shift.score <= record.shift.limit else "beyond"
+    return (
+        f"Distance from the training data {number(record.shift.score)}, {where} the model's limit of "
+        f"{number(record.shift.limit)}."
+    )
+
+
+def _coverage(record: RunResult) -> list[list[str]]:
+    seen = record.coverage
+    return [
+        ["Tissue", f"{number(seen.tissue_mm2)} mm²"],
+        ["Tiles", f"{seen.tiles_total}"],
+        ["Tiles used", f"{seen.tiles_used}"],
+        ["Tiles unreadable", f"{seen.tiles_unreadable}"],
+    ]
+
+
+def _unreadable(maps: RunMaps) -> dict[str, Any]:
+    places = [
+        maps.grid.pixel_region(row, column)
+        for row, column in zip(*(maps.state == TileState.UNREADABLE).nonzero(), strict=True)
+    ]
+    return {
+        "listed": [_position(region) for region in places[:_UNREADABLE_LISTED]],
+        "more": max(0, len(places) - _UNREADABLE_LISTED),
+    }
+
+
+def _position(region: Region) -> str:
+    return f"{region.x:.0f}, {region.y:.0f}"
+
+
+def _pictures(record: RunResult, maps: RunMaps) -> dict[str, Any]:
+    whole = maps.thumbnail_grid.region
+    width_mm = whole.width / 1000
+    bar_mm = _round_length(width_mm / 4)
+    low, high = maps.attention_limits
+    ticks = sorted({low, 1.0, high}) if low < 1 < high else [low, high]
+    return {
+        "size": f"{number(width_mm)} × {number(whole.height / 1000)} mm",
+        "aspect": whole.height / whole.width,
+        "bar_part": bar_mm / width_mm,
+        "bar_text": f"{bar_mm:g} mm" if bar_mm >= 0.1 else f"{bar_mm * 1000:g} µm",
+        "ticks": [
+            {"part": (tick - low) / (high - low), "text": f"{tick:g}" + (" = slide’s mean" if tick == 1 else "")}
+            for tick in ticks
+        ],
+        "boxes": [
+            {
+                "rank": str(evidence.rank),
+                "x": (evidence.region.x - whole.x) / whole.width,
+                "y": (evidence.region.y - whole.y) / whole.height,
+                "w": evidence.region.width / whole.width,
+                "h": evidence.region.height / whole.height,
+            }
+            for evidence in record.evidence
+        ],
+    }
+
+
+def _round_length(at_most: float) -> float:
+    """The largest of 1, 2, 5 times a power of ten that is not longer."""
+    power = 10.0 ** math.floor(math.log10(at_most))
+    return max(step * power for step in (1, 2, 5) if step * power <= at_most * (1 + 1e-9))
+
+
+def _tile(record: RunResult, evidence: Evidence) -> dict[str, Any]:
+    facts = [["Position (x, y)", f"{_position(evidence.region)} µm"]]
+    if record.decision == "predict":
+        facts.append(["Attention", f"{number(evidence.attention)} × mean"])
+        if record.prediction in evidence.contribution:
+            share = evidence.contribution[record.prediction]
+            sign = "+" if share > 0 else ""
+            facts.append(["Contribution", f"{sign}{number(share, 2)}"])
+    return {
+        "rank": str(evidence.rank),
+        "size": f"{number(evidence.region.width)} µm",
+        "facts": facts,
+        "sentences": list(evidence.sentences),
+    }
+
+
+def _description(record: RunResult) -> dict[str, Any]:
+    found = record.description
+    if found is None:
+        return {"describer": "", "sentences": [], "text": ""}
+    return {
+        "describer": found.describer,
+        "text": "" if found.sentences else found.text,
+        "sentences": [
+            {"text": sentence.text, "tiles": ", ".join(str(rank) for rank in sentence.evidence)}
+            for sentence in found.sentences
+        ],
+    }
+
+
+def _measured(evidence: Iterable[Evidence]) -> dict[str, Any]:
+    """A row a measurement, a column a tile, and the median of the tiles that have it."""
+    tiles = list(evidence)
+    names = list(dict.fromkeys((m.name, m.unit) for tile in tiles for m in tile.measurements))
+    by_tile = [{(m.name, m.unit): m.value for m in tile.measurements} for tile in tiles]
+    rows = []
+    for name, unit in names:
+        values = [column.get((name, unit), math.nan) for column in by_tile]
+        finite = [value for value in values if math.isfinite(value)]
+        rows.append(
+            {
+                "name": name,
+                "unit": unit,
+                "values": [number(value) for value in values],
+                "median": number(statistics.median(finite)) if finite else "–",
+            }
+        )
+    return {"ranks": [str(tile.rank) for tile in tiles], "rows": rows}
+
+
+def _review(review: Review | None) -> list[list[str]]:
+    if review is None:
+        return []
+    pairs = [
+        ["Reader", review.reader],
+        ["Decision", review.decision],
+        ["Reason", review.reason],
+        ["Marks on the slide", str(len(review.marks)) if review.marks else ""],
+        ["Recorded", _moment(review.created) if review.created else ""],
+    ]
+    return [[name, value or NOT_RECORDED] for name, value in pairs]
+
+
+def _pairs(values: Mapping[str, Any], prefix: str = "") -> list[list[str]]:
+    """Nested facts as name and text."""
+    pairs: list[list[str]] = []
+    for key, value in values.items():
+        name = f"{prefix}{str(key).replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            pairs.extend(_pairs(value, f"{name}: "))
+        elif isinstance(value, list | tuple):
+            pairs.append([name, ", ".join(_plain(item) for item in value) or NOT_PROVIDED])
+        else:
+            pairs.append([name, _plain(value)])
+    return pairs
+
+
+def _plain(value: Any) -> str:
+    if value is None or value == "":
+        return NOT_PROVIDED
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _provenance(record: RunResult) -> list[dict[str, Any]]:
+    slide, model = record.slide, record.model
+    return [
+        {
+            "title": "Slide",
+            "pairs": [
+                ["Fingerprint", slide.fingerprint],
+                ["Size", f"{slide.size_px[0]} × {slide.size_px[1]} px, {slide.levels} levels"],
+                ["Scale (x, y)", f"{slide.mpp[0]:g} × {slide.mpp[1]:g} µm/px, from {slide.mpp_source}"],
+                ["Backend", slide.backend],
+            ],
+        },
+        {
+            "title": "Model",
+            "pairs": [
+                ["Name, version", f"{model.name} {model.version}"],
+                ["System", model.system],
+                ["Weights, SHA-256", model.weights_sha256],
+                ["Licence", model.licence],
+            ],
+        },
+        {
+            "title": "Run",
+            "pairs": [["Run", record.run_id], ["Created", record.created.isoformat()]],
+        },
+        {"title": "Settings", "pairs": _pairs(record.settings)},
+        {"title": "Timings", "pairs": [_timing(name, value) for name, value in record.timings.items()]},
+        {"title": "Software", "pairs": _pairs(record.software)},
+    ]
+
+
+def _moment(when: datetime) -> str:
+    return f"{when:%Y-%m-%d %H:%M} {when.tzname() or ''}".strip()
+
+
+def _timing(name: str, value: float) -> list[str]:
+    spoken, unit = (name.removesuffix("_s"), " s") if name.endswith("_s") else (name, "")
+    return [spoken.replace("_", " "), f"{value:g}{unit}"]
+
+
+def _printable(value: Any) -> Any:
+    """Drop what no font shows: control, private and unassigned characters (PDF/A refuses them)."""
+    if isinstance(value, str):
+        return "".join(c if unicodedata.category(c)[0] != "C" else " " for c in value)
+    if isinstance(value, dict):
+        return {key: _printable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_printable(item) for item in value]
+    return value
