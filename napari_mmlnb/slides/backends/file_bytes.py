@@ -1,0 +1,67 @@
+"""Bytes of a file at a position, from several threads."""
+
+from __future__ import annotations
+
+import os
+import threading
+from io import FileIO
+from pathlib import Path
+
+from napari_mmlnb.errors import SlideReadError, TileReadError
+
+_LARGEST_TILE = 2**30
+
+
+class FileBytes:
+    """A file read at positions. No lock where the system has `pread`; one around seek and read elsewhere.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Raises
+    ------
+    SlideReadError
+        If it cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        try:
+            self._file: FileIO | None = FileIO(path)
+        except OSError as error:
+            raise SlideReadError(path, f"{path} cannot be opened: {error.strerror}.") from error
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Exactly `count` bytes from `offset`.
+
+        Raises
+        ------
+        TileReadError
+            If the file ends before that, cannot be read, or is closed.
+        """
+        try:
+            data = self._read(offset, count)
+        except (OSError, ValueError, OverflowError) as error:
+            raise TileReadError(self._path, "A tile of the slide cannot be read from the file.") from error
+        if len(data) != count:
+            raise TileReadError(self._path, "The slide's file ends before one of its tiles.")
+        return data
+
+    def close(self) -> None:
+        """Let go of the file, which is closed once the last read under way has ended."""
+        self._file = None
+
+    def _read(self, offset: int, count: int) -> bytes:
+        file = self._file
+        if file is None or count < 0 or count > _LARGEST_TILE:
+            raise ValueError("closed, or not the size of a tile")
+        pread = getattr(os, "pread", None)
+        if pread is not None:
+            data: bytes = pread(file.fileno(), count, offset)
+            return data
+        with self._lock:
+            file.seek(offset)
+            return file.read(count) or b""

@@ -1,0 +1,76 @@
+"""Which backend opens which slide.
+
+The rule, in order: a backend that was asked for by name is the only one tried; otherwise the first of `backends()` that
+accepts the file and can open it. OpenSlide stands first and takes every vendor format and DICOM; plain tiled TIFF and
+OME-TIFF it leaves to the TIFF backend, which reads their pyramids (SubIFDs included) pixel for pixel, where OpenSlide
+interpolates levels whose downsample is not a whole number and sees no SubIFDs.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from napari_mmlnb.errors import SlideError, SlideFormatError, SlideNotFoundError, UnknownNameError
+from napari_mmlnb.slides.backends.base import Backend, SlideReader
+
+
+@cache
+def backends() -> tuple[Backend, ...]:
+    """All backends in the order in which they are asked. Their libraries are imported on the first call."""
+    from napari_mmlnb.slides.backends.openslide import OpenSlideBackend  # noqa: PLC0415
+    from napari_mmlnb.slides.backends.tiff import TiffBackend  # noqa: PLC0415
+
+    return OpenSlideBackend(), TiffBackend()
+
+
+def backend_named(name: str) -> Backend:
+    """The backend of that name.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none.
+    """
+    for backend in backends():
+        if backend.name == name:
+            return backend
+    raise UnknownNameError("backend", name, tuple(backend.name for backend in backends()))
+
+
+def open_reader(path: Path, backend: str | None = None) -> tuple[SlideReader, str]:
+    """Open a slide file or folder with the backend that suits it.
+
+    Parameters
+    ----------
+    path : Path
+        A file, or a folder of DICOM instances.
+    backend : str, optional
+        Use this backend and no other.
+
+    Returns
+    -------
+    reader : SlideReader
+        The open slide.
+    name : str
+        The backend that opened it.
+
+    Raises
+    ------
+    SlideNotFoundError, SlideFormatError, SlideReadError, UnknownNameError
+        Nothing there; nothing known; known but damaged; no such backend.
+    """
+    forced = backend_named(backend) if backend is not None else None
+    if not path.exists():
+        raise SlideNotFoundError(path)
+    if forced is not None:
+        return forced.open(path), forced.name
+    failure: SlideError | None = None
+    for candidate in backends():
+        if not candidate.accepts(path):
+            continue
+        try:
+            return candidate.open(path), candidate.name
+        except SlideError as error:
+            failure = failure or error
+    raise failure or SlideFormatError(path, "; ".join(candidate.opens for candidate in backends()))

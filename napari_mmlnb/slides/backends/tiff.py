@@ -1,0 +1,233 @@
+"""Tiled TIFF and OME-TIFF: tifffile for the structure, our own reads of the tiles.
+
+A tile is read by its offset and decoded by the page's own decoder, which knows JPEG tables and whether the JPEG holds
+RGB or YCbCr: without that, RGB without an Adobe marker comes out in wrong colours. Reading takes no lock where the
+system can read at a position.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+
+from napari_mmlnb.errors import SlideFormatError, SlideReadError, TileReadError
+from napari_mmlnb.slides.backends.base import RGB, LevelShape, SlideMetadata
+from napari_mmlnb.slides.backends.file_bytes import FileBytes
+from napari_mmlnb.slides.backends.tiff_scale import tiff_mpp
+
+_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_ICC_TAG = 34675
+_NO_SLIDE = "Save it as tiled RGB TIFF, OME-TIFF or SVS with 8 bits per channel."
+
+
+class TiffBackend:
+    """Opens tiled RGB TIFF with its pyramid in pages or SubIFDs, OME-TIFF included."""
+
+    name = "tiff"
+    opens = "tiled RGB TIFF and OME-TIFF"
+    licence = "BSD-3-Clause"
+
+    def accepts(self, path: Path) -> bool:
+        """Whether it begins like a TIFF."""
+        try:
+            with path.open("rb") as file:
+                return file.read(4) in _MAGIC
+        except OSError:
+            return False
+
+    def open(self, path: Path) -> TiffReader:
+        """Open it.
+
+        Raises
+        ------
+        SlideFormatError
+            If it is no TIFF.
+        SlideReadError
+            If the file is damaged, or holds something else than a tiled RGB picture (it says what).
+        """
+        if not self.accepts(path):
+            raise SlideFormatError(path, self.opens)
+        return TiffReader(path)
+
+
+class TiffReader:
+    """An open TIFF. Reads are safe from several threads.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Raises
+    ------
+    SlideReadError
+        If its directory is damaged or it is no tiled RGB picture.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            with tifffile.TiffFile(path, _multifile=False) as tif:
+                self._pages = _level_pages(path, tif)
+                self._associated = _associated_pages(tif)
+                self._metadata = _metadata(tif, self._pages, tuple(self._associated))
+        except SlideReadError:
+            raise
+        except Exception as error:  # whatever a damaged directory trips in tifffile
+            raise _damaged(path, error) from error
+        self._bytes = FileBytes(path)
+
+    @property
+    def metadata(self) -> SlideMetadata:
+        """What the file says of itself."""
+        return self._metadata
+
+    def read(self, level: int, y: int, x: int, height: int, width: int) -> RGB:
+        """Level pixels, (height, width, 3) uint8; white outside the level and where no tile was ever stored."""
+        page = self._pages[level]
+        out = np.full((height, width, 3), 255, dtype=np.uint8)
+        y0, x0 = max(y, 0), max(x, 0)
+        y1, x1 = min(y + height, page.imagelength), min(x + width, page.imagewidth)
+        if y1 <= y0 or x1 <= x0:
+            return out
+        th, tw = page.tilelength, page.tilewidth
+        columns = -(-page.imagewidth // tw)
+        for row in range(y0 // th, -(-y1 // th)):
+            for column in range(x0 // tw, -(-x1 // tw)):
+                tile = self._tile(page, row * columns + column)
+                if tile is None:
+                    continue
+                top, left = row * th, column * tw
+                ya, yb = max(y0, top), min(y1, top + th)
+                xa, xb = max(x0, left), min(x1, left + tw)
+                out[ya - y : yb - y, xa - x : xb - x] = tile[ya - top : yb - top, xa - left : xb - left]
+        return out
+
+    def associated_image(self, name: str) -> RGB:
+        """An associated image by name.
+
+        Raises
+        ------
+        SlideReadError
+            If there is none of that name, or it cannot be decoded.
+        """
+        if name not in self._associated:
+            raise SlideReadError(self._path, f"The slide has no associated image called {name!r}.")
+        try:
+            with tifffile.TiffFile(self._path, _multifile=False) as tif:
+                pixels = tif.series[self._associated[name]].asarray()
+        except Exception as error:  # whatever a damaged file trips in the decoders
+            raise SlideReadError(self._path, f"The associated image {name!r} cannot be decoded.") from error
+        colours = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1)
+        return np.ascontiguousarray(colours[..., :3])
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._bytes.close()
+
+    def _tile(self, page: Any, index: int) -> RGB | None:
+        """One decoded tile, (tile height, tile width, 3); None for one that was never stored (a sparse file)."""
+        try:
+            offset, count = page.dataoffsets[index], page.databytecounts[index]
+        except IndexError as error:
+            raise TileReadError(self._path, "The slide's tile table is too short.") from error
+        if offset == 0 and count == 0:
+            return None
+        data = self._bytes.read(offset, count)
+        try:
+            pixels = page.decode(data, index, jpegtables=page.jpegtables, _fullsize=True)[0]
+        except Exception as error:  # every codec has its own error type
+            raise TileReadError(self._path, "A tile of the slide cannot be decoded.") from error
+        shape = (page.tilelength, page.tilewidth)
+        if pixels is None or pixels.shape[-3:-1] != shape or pixels.dtype != np.uint8:
+            raise TileReadError(self._path, "A tile of the slide has the wrong size.")
+        tile: RGB = pixels.reshape(*shape, pixels.shape[-1])[..., :3]
+        return tile
+
+
+def _damaged(path: Path, error: Exception) -> SlideReadError:
+    return SlideReadError(path, f"{path} cannot be read: {error}.", "The file is damaged or incomplete: copy it again.")
+
+
+def _level_pages(path: Path, tif: Any) -> tuple[Any, ...]:
+    """The pages of the pyramid, highest resolution first, checked to be what we read."""
+    if not tif.series:
+        raise SlideReadError(path, f"{path} holds no image.", _NO_SLIDE)
+    series = _main_series(tif)
+    if series.axes != "YXS":
+        raise SlideReadError(path, f"{path} holds {_what(series)}, not one RGB picture.", _NO_SLIDE)
+    pages = []
+    for level in series.levels:
+        page = level.pages[0].aspage()
+        problem = _unreadable(page)
+        if problem:
+            raise SlideReadError(path, f"{path} {problem}.", _NO_SLIDE)
+        _ = page.decode, page.jpegtables  # tifffile fetches them from the file on first use, which will be closed
+        pages.append(page)
+    pages.sort(key=lambda page: -page.imagewidth * page.imagelength)
+    return tuple(pages)
+
+
+def _main_series(tif: Any) -> Any:
+    """The largest picture; labels and macros are smaller."""
+    return max(tif.series, key=lambda series: float(np.prod([*series.shape, 1], dtype=np.float64)))
+
+
+def _what(series: Any) -> str:
+    names = {"C": "channels", "Z": "focal planes", "T": "time points", "S": "samples", "Q": "planes", "I": "images"}
+    parts = [f"{n} {names.get(a, a)}" for a, n in zip(series.axes, series.shape, strict=False) if a not in "YX"]
+    return f"{' x '.join(parts) or 'one channel'} of {series.dtype} (fluorescence, a stack or a mask)"
+
+
+def _unreadable(page: Any) -> str:
+    """Why a page is none of ours, or nothing."""
+    problems = {
+        "is not tiled": not page.is_tiled,
+        f"holds {page.samplesperpixel} channels of {page.dtype}, not RGB with 8 bits": page.dtype != np.uint8
+        or page.samplesperpixel not in (3, 4),
+        "holds its colours in separate planes": page.planarconfig != tifffile.PLANARCONFIG.CONTIG,
+        "holds other colours than RGB": page.photometric not in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR),
+        "states an impossible size": min(page.imagelength, page.imagewidth) < 1 or page.imagedepth != 1,
+    }
+    problem = next((text for text, found in problems.items() if found), "")
+    if problem:
+        return problem
+    if min(page.tilelength, page.tilewidth) < 1:
+        return "states an impossible tile size"
+    tiles = -(-page.imagelength // page.tilelength) * -(-page.imagewidth // page.tilewidth)
+    short = min(len(page.dataoffsets), len(page.databytecounts)) < tiles
+    return "has a tile table that is too short for its size" if short else ""
+
+
+def _associated_pages(tif: Any) -> dict[str, int]:
+    """Names of the other pictures to their series. Their own names may hold patient data and are not passed on."""
+    main, names = _main_series(tif), {}
+    for index, series in enumerate(tif.series):
+        if series is main or series.dtype != np.uint8:
+            continue
+        said = f"{series.name} {series.pages[0].description}".lower()
+        kind = next((kind for kind in ("label", "macro", "thumbnail") if kind in said), f"image {index}")
+        names[kind if kind not in names else f"{kind} {index}"] = index
+    return names
+
+
+def _metadata(tif: Any, pages: tuple[Any, ...], associated: tuple[str, ...]) -> SlideMetadata:
+    first = pages[0]
+    height, width = first.imagelength, first.imagewidth
+    mpp, source = tiff_mpp(first, tif.ome_metadata if tif.is_ome else None)
+    icc = first.tags.get(_ICC_TAG)
+    return SlideMetadata(
+        levels=tuple(
+            LevelShape(p.imagelength, p.imagewidth, height / p.imagelength, width / p.imagewidth) for p in pages
+        ),
+        mpp=mpp,
+        mpp_source=source,
+        codec=first.compression.name.replace("_", " "),
+        tile_px=(first.tilelength, first.tilewidth),
+        vendor="ome-tiff" if tif.is_ome else "aperio" if tif.is_svs else "tiff",
+        icc_bytes=icc.count if icc is not None else 0,
+        associated=associated,
+    )

@@ -1,0 +1,54 @@
+"""What every test may use: no network, no caches of the person's own, small slides made here, and real ones if present."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TRANSFORMERS_OFFLINE"] = "1"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Caches of platformdirs and the hub in a folder of the test run."""
+    folder = tmp_path_factory.mktemp("caches")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    patch.setenv("XDG_STATE_HOME", str(folder / "state"))
+    patch.setenv("XDG_DATA_HOME", str(folder / "data"))
+    patch.setenv("HF_HOME", str(folder / "hub"))
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def real_slides() -> Path:
+    """The folder of real slides, named by MMLNB_TEST_SLIDES."""
+    folder = os.environ.get("MMLNB_TEST_SLIDES")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("no real slides found: MMLNB_TEST_SLIDES names no folder")
+    return Path(folder)
+
+
+@pytest.fixture
+def make_tiff(tmp_path: Path) -> Callable[..., Path]:
+    """Write a tiled, pyramidal RGB TIFF; see `tests.slides.made.write_tiff`."""
+    from tests.slides.made import write_tiff
+
+    def make(name: str = "slide.tiff", **options: object) -> Path:
+        return write_tiff(tmp_path / name, **options)  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def small_slide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small pyramidal TIFF with a round piece of stained tissue on glass: 1500 x 1200 px, 0.5 um."""
+    from tests.slides.made import tissue_picture, write_tiff
+
+    path = tmp_path_factory.mktemp("slides") / "small.tiff"
+    return write_tiff(path, picture=tissue_picture(1200, 1500), downsamples=(4.0,))
