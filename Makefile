@@ -10,6 +10,8 @@ BIN := $(VENV)/bin
 # The first Python of at least 3.11 that can make a virtual environment; `make PYTHON=/path/to/python` overrides it.
 PYTHON = $(shell scripts/find-python.sh)
 
+NB_PHANTOM := napari_mmlnb/bundles/shipped/nb-phantom
+
 # Two processes where that helps; a file stays in one of them, so that what a file shares is made once.
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
@@ -46,7 +48,8 @@ screenshots: $(VENV)/.dev-installed ## the pictures in docs/images
 	scripts/with-screen.sh $(BIN)/python docs/screenshots.py
 
 train-nb-phantom: $(VENV)/.dev-installed ## train the shipped bundle again, from its committed configuration
-	$(BIN)/mmlnb train $(NB_PHANTOM)/train.yaml --out build/nb-phantom
+	$(BIN)/mmlnb train $(NB_PHANTOM)/train.yaml --out build/training
+	@echo "The new bundle is in build/training/nb-phantom; the shipped one in $(NB_PHANTOM) is unchanged."
 
 $(VENV)/.demo-installed: pyproject.toml | system-libraries
 	@scripts/make-venv.sh "$(VENV)" "$(PYTHON)" gui,cpu

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from napari_mmlnb.cli.progress import stdout_kept_clean
-from napari_mmlnb.errors import RequestError
 
 
 @click.command(name="train", short_help="Train a model bundle from a configuration.")
@@ -17,11 +16,12 @@ from napari_mmlnb.errors import RequestError
 def command(config: Path, out: Path) -> None:
     """Train a model bundle as CONFIG (YAML) says, and write it into a folder."""
     from napari_mmlnb.report.outputs import check_writable
+    from napari_mmlnb.training.config import read_config
 
-    if not config.is_file():
-        raise RequestError(f"There is no configuration at {config}.", "Check the path.")
+    read_config(config)
     check_writable(out)
 
+    # Torch is imported here: seconds, which a wrong configuration should not cost.
     from napari_mmlnb.training.recipe import train_from_config
 
     with stdout_kept_clean():
