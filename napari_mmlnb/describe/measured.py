@@ -1,0 +1,43 @@
+"""The describer that needs no model: it measures, and says in plain words what it measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from napari_mmlnb.describe.base import DescriberFacts, EvidenceTile, TileDescription
+from napari_mmlnb.describe.measurements import measure_tile
+from napari_mmlnb.describe.sentences import summary_sentences, tile_sentences, values_of
+from napari_mmlnb.result import Description
+
+FACTS = DescriberFacts(
+    name="measured",
+    summary="Measures nuclei, stains and texture of each evidence tile; needs no model and no network.",
+    licence="BSD-3-Clause",
+)
+
+
+class MeasuredDescriber:
+    """Numbers with units, and sentences made of them by a fixed table.
+
+    Deterministic: the same pixels give the same text. It names what things look like ("neuropil-like"), never a class.
+    """
+
+    facts = FACTS
+
+    def describe(self, tiles: Sequence[EvidenceTile]) -> Iterator[TileDescription]:
+        """One description a tile, in order, each as soon as it is ready.
+
+        Raises
+        ------
+        ValueError
+            If a tile is no RGB picture or its scale is not above zero.
+        """
+        for tile in tiles:
+            measurements = measure_tile(tile.rgb, tile.um_per_px)
+            yield TileDescription(tile.rank, tile_sentences(values_of(measurements)), measurements)
+
+    def summarise(self, descriptions: Sequence[TileDescription]) -> Description:
+        """Medians and ranges over the tiles, each sentence with the ranks of the tiles that it speaks of."""
+        sentences = summary_sentences(descriptions)
+        text = " ".join(sentence.text for sentence in sentences)
+        return Description(text=text, describer=self.facts.name, sentences=sentences)
