@@ -1,0 +1,92 @@
+"""What was said and measured, each sentence with the tiles that it speaks of."""
+
+from __future__ import annotations
+
+from html import escape
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
+
+from napari_mmlnb.result import Evidence, RunResult
+from napari_mmlnb.viewer import wording
+from napari_mmlnb.viewer.section import Section, say, wrapped_label
+
+LINK_COLOUR = "#5aa9e6"
+
+
+class DescriptionBox(Section):
+    """Sentences that lead to their tiles, and the numbers measured on the tile that is being looked at.
+
+    Signals
+    -------
+    tile_asked : int
+        Rank of the tile to go to.
+    """
+
+    tile_asked = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Description", parent)
+        self._holder = QVBoxLayout()
+        self._holder.setSpacing(4)
+        self.body.addLayout(self._holder)
+        self._sentences: QWidget | None = None
+        self.source = self.add_text(role="quiet")
+        self.measured_title = self.add_text(role="title")
+        self._numbers_holder = QVBoxLayout()
+        self.body.addLayout(self._numbers_holder)
+        self._numbers: QWidget | None = None
+
+    def show_result(self, result: RunResult) -> None:
+        """Show a run's description."""
+        description = result.description
+        block = QWidget()
+        column = QVBoxLayout(block)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        for sentence in description.sentences if description else ():
+            column.addWidget(self._sentence(sentence.text, sentence.evidence))
+        if description and not description.sentences:
+            column.addWidget(wrapped_label(description.text))
+        self._sentences = _replace(self._holder, self._sentences, block)
+        say(self.source, f"Described by: {description.describer}." if description else "")
+        self.show_measurements(result.evidence[0] if result.evidence else None)
+        self.setVisible(description is not None)
+
+    def show_measurements(self, evidence: Evidence | None) -> None:
+        """Show the numbers of one tile."""
+        measurements = evidence.measurements if evidence is not None else ()
+        block = QWidget()
+        grid = QGridLayout(block)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setColumnStretch(0, 1)
+        for row, measured in enumerate(measurements):
+            name = wrapped_label(measured.name)
+            value = QLabel(wording.measurement_words(measured))
+            value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            grid.addWidget(name, row, 0)
+            grid.addWidget(value, row, 1)
+        self._numbers = _replace(self._numbers_holder, self._numbers, block)
+        say(self.measured_title, f"Measured on tile {evidence.rank}" if evidence and measurements else "")
+
+    def _sentence(self, text: str, ranks: tuple[int, ...]) -> QLabel:
+        label = wrapped_label()
+        links = ", ".join(f'<a href="{rank}" style="color:{LINK_COLOUR}">{rank}</a>' for rank in ranks)
+        noun = "tile" if len(ranks) == 1 else "tiles"
+        # The sentence may come from a model: it is escaped, only the links are ours.
+        label.setTextFormat(Qt.TextFormat.RichText)
+        label.setText(f"{escape(text)} [{noun} {links}]" if ranks else escape(text))
+        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
+        label.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        label.setAccessibleName(f"{text} {wording.tiles_words(ranks)}".strip())
+        label.linkActivated.connect(lambda href: self.tile_asked.emit(int(href)))
+        return label
+
+
+def _replace(holder: QVBoxLayout, old: QWidget | None, new: QWidget) -> QWidget:
+    if old is not None:
+        holder.removeWidget(old)
+        old.hide()
+        old.deleteLater()
+    holder.addWidget(new)
+    return new

@@ -1,0 +1,49 @@
+"""The seam between the docks and the machine: torch loads in the worker's thread, never in the GUI's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from napari_mmlnb.bundles.registry import BundleFacts
+    from napari_mmlnb.inference.settings import RunUpdate
+    from napari_mmlnb.slides.slide import Slide
+
+ClassifyStream: TypeAlias = "Callable[[Slide, str, Callable[[], bool]], Iterator[RunUpdate]]"
+ListBundles: TypeAlias = "Callable[[], Sequence[BundleFacts]]"
+
+
+def classify_stream(slide: Slide, model: str, cancelled: Callable[[], bool]) -> Iterator[RunUpdate]:
+    """Classify a slide, yielding the run's updates.
+
+    Parameters
+    ----------
+    slide : Slide
+        An open slide.
+    model : str
+        Name or folder of a bundle.
+    cancelled : callable
+        Asked between batches.
+
+    Raises
+    ------
+    MmlnbError
+        Whatever a person can mend; `RunCancelledError` once `cancelled` answers true.
+    """
+    from napari_mmlnb.inference.runner import classify  # noqa: PLC0415
+
+    return classify(slide, model, stream=True, cancelled=cancelled)
+
+
+def list_bundles() -> Sequence[BundleFacts]:
+    """The bundles that can be chosen, the default one first.
+
+    Raises
+    ------
+    BundleError
+        If a shipped bundle is damaged.
+    """
+    from napari_mmlnb.bundles.registry import available_bundles  # noqa: PLC0415
+
+    return available_bundles()

@@ -1,0 +1,180 @@
+"""The tiles that carried the answer: picture, rank, numbers and sentences; walking the list walks the slide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from qtpy.QtCore import QModelIndex, QRect, QSize, Qt, Signal
+from qtpy.QtGui import QFont, QIcon, QImage, QPainter, QPalette, QPixmap, QResizeEvent
+from qtpy.QtWidgets import (
+    QListWidget,
+    QListWidgetItem,
+    QSizePolicy,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QWidget,
+)
+
+from napari_mmlnb.result import RunResult
+from napari_mmlnb.viewer import wording
+from napari_mmlnb.viewer.section import Section, say
+
+THUMBNAIL_PX = 84
+PAD_PX = 6
+LIST_HEIGHT_PX = 330
+DETAIL_ROLE = Qt.ItemDataRole.UserRole
+HINT = "Up and Down walk the tiles, Enter goes to the chosen one."
+WRAP = Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop
+
+
+def pixmap_of(rgb: np.ndarray, size: int) -> QPixmap:
+    """A picture, (h, w, 3) uint8, scaled to fit a square."""
+    data = np.ascontiguousarray(rgb)
+    image = QImage(data.data, data.shape[1], data.shape[0], data.strides[0], QImage.Format.Format_RGB888)
+    # QPixmap copies, so that the array need not outlive it.
+    return QPixmap.fromImage(image).scaled(
+        size, size, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+    )
+
+
+class EvidenceDelegate(QStyledItemDelegate):
+    """Draws picture, heading and text that wraps; the row is as high as its text needs at the list's width."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:  # noqa: N802 - Qt's name
+        """Full width, and as high as picture or text."""
+        width = option.widget.viewport().width() if option.widget is not None else option.rect.width()
+        text_width = max(width - THUMBNAIL_PX - 3 * PAD_PX, 60)
+        heading, detail = self._heights(option, index, text_width)
+        return QSize(width, max(THUMBNAIL_PX, heading + detail) + 2 * PAD_PX)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
+        """Draw one row."""
+        painter.save()
+        chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+        if chosen:
+            painter.fillRect(option.rect, option.palette.brush(QPalette.ColorRole.Highlight))
+        area = option.rect.adjusted(PAD_PX, PAD_PX, -PAD_PX, -PAD_PX)
+        icon = index.data(Qt.ItemDataRole.DecorationRole)
+        if isinstance(icon, QIcon):
+            icon.paint(painter, QRect(area.x(), area.y(), THUMBNAIL_PX, THUMBNAIL_PX), Qt.AlignmentFlag.AlignTop)
+        role = QPalette.ColorRole.HighlightedText if chosen else QPalette.ColorRole.Text
+        painter.setPen(option.palette.color(role))
+        left = area.x() + THUMBNAIL_PX + PAD_PX
+        text_width = area.right() - left + 1
+        heading_height, _ = self._heights(option, index, text_width)
+        painter.setFont(self._bold(option.font))
+        painter.drawText(
+            QRect(left, area.y(), text_width, heading_height), WRAP, index.data(Qt.ItemDataRole.DisplayRole)
+        )
+        painter.setFont(option.font)
+        below = QRect(left, area.y() + heading_height, text_width, area.height() - heading_height)
+        painter.drawText(below, WRAP, index.data(DETAIL_ROLE))
+        painter.restore()
+
+    def _heights(self, option: QStyleOptionViewItem, index: QModelIndex, width: int) -> tuple[int, int]:
+        room = QRect(0, 0, width, 10_000)
+        bold, plain = self._metrics(self._bold(option.font), option), self._metrics(option.font, option)
+        heading = bold.boundingRect(room, WRAP, index.data(Qt.ItemDataRole.DisplayRole)).height()
+        detail = index.data(DETAIL_ROLE)
+        return heading, plain.boundingRect(room, WRAP, detail).height() if detail else 0
+
+    @staticmethod
+    def _bold(font: QFont) -> QFont:
+        bold = QFont(font)
+        bold.setBold(True)
+        return bold
+
+    @staticmethod
+    def _metrics(font: QFont, option: QStyleOptionViewItem):
+        from qtpy.QtGui import QFontMetrics  # noqa: PLC0415
+
+        return QFontMetrics(font, option.widget) if option.widget is not None else QFontMetrics(font)
+
+
+class EvidenceWidget(QListWidget):
+    """A list whose rows are laid out anew when its width changes."""
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 - Qt's name
+        """Wrap the text at the new width."""
+        super().resizeEvent(event)
+        self.scheduleDelayedItemsLayout()
+
+
+class EvidenceList(Section):
+    """The list with its heading.
+
+    Signals
+    -------
+    chosen : int
+        Position of the tile to go to.
+    """
+
+    chosen = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Evidence", parent)
+        self.note = self.add_text(role="quiet")
+        self.list = EvidenceWidget()
+        self.list.setAccessibleName("Evidence tiles")
+        self.list.setToolTip(HINT)
+        self.list.setItemDelegate(EvidenceDelegate(self.list))
+        self.list.setIconSize(QSize(THUMBNAIL_PX, THUMBNAIL_PX))
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
+        self.list.setFixedHeight(LIST_HEIGHT_PX)
+        self.list.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.body.addWidget(self.list)
+        self.list.currentRowChanged.connect(self._go)
+        self.list.itemClicked.connect(lambda item: self._go(self.list.row(item)))
+        self.list.itemActivated.connect(lambda item: self._go(self.list.row(item)))
+
+    def show_result(self, result: RunResult, *, with_attention: bool) -> None:
+        """List the evidence of a run.
+
+        Parameters
+        ----------
+        result : RunResult
+            Its maps, where it has them, give the pictures.
+        with_attention : bool
+            Whether attention may be named: not for an abstained run that nobody asked to see it of.
+        """
+        tiles: Sequence[np.ndarray] = result.maps.evidence_tiles if result.maps is not None else ()
+        self.list.blockSignals(True)
+        self.list.clear()
+        for i, evidence in enumerate(result.evidence):
+            item = QListWidgetItem(self._heading(i, result, with_attention))
+            item.setData(DETAIL_ROLE, "\n".join(evidence.sentences))
+            if i < len(tiles):
+                item.setIcon(QIcon(pixmap_of(tiles[i], THUMBNAIL_PX)))
+            spoken = f"Tile {item.text()}. {' '.join(evidence.sentences)}"
+            item.setData(Qt.ItemDataRole.AccessibleTextRole, spoken)
+            self.list.addItem(item)
+        self.list.setCurrentRow(-1)
+        self.list.blockSignals(False)
+        abstained = result.decision == "abstain"
+        say(self.note, "Tiles that were described; they are no evidence for any class." if abstained else HINT)
+        self.setVisible(bool(result.evidence))
+
+    def choose(self, index: int) -> None:
+        """Choose a tile as if it had been clicked."""
+        if self.list.currentRow() == index:
+            self._go(index)
+        else:
+            self.list.setCurrentRow(index)
+
+    @staticmethod
+    def _heading(index: int, result: RunResult, with_attention: bool) -> str:
+        evidence = result.evidence[index]
+        parts = [str(evidence.rank)]
+        if with_attention:
+            parts.append(wording.attention_words(evidence))
+        contribution = wording.contribution_words(evidence, result)
+        if contribution:
+            parts.append(contribution)
+        return " · ".join(parts)
+
+    def _go(self, row: int) -> None:
+        if row >= 0:
+            self.chosen.emit(row)

@@ -1,0 +1,56 @@
+"""Opens napari with the workspace laid out; the command line's way in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import napari
+from qtpy.QtCore import Qt
+
+from napari_mmlnb.result import RunResult
+from napari_mmlnb.viewer.slide_opening import Scale
+from napari_mmlnb.viewer.workspace import WIDTH_PX, Workspace
+
+TITLE = "MMLNB pathology (research use only)"
+DOCK_NAME = "Classify a slide"
+WINDOW_PX = (1480, 920)
+
+
+def open_workspace(
+    slide: Path | None = None, result: RunResult | None = None, *, mpp: Scale = None, show: bool = True
+) -> napari.Viewer:
+    """Open a viewer with the workspace at its right, and with a slide where one is given.
+
+    Parameters
+    ----------
+    slide : Path, optional
+        The slide to open.
+    result : RunResult, optional
+        A finished run on it, shown at once.
+    mpp : float or tuple of float, optional
+        Micrometres per pixel (x, y), where the file's own must not be used.
+    show : bool
+        Whether the window appears.
+
+    Returns
+    -------
+    napari.Viewer
+        Its event loop is not run yet: see `run_workspace`.
+    """
+    viewer = napari.Viewer(title=TITLE, show=show)
+    workspace = Workspace(viewer)
+    dock = viewer.window.add_dock_widget(workspace, name=DOCK_NAME, area="right", add_vertical_stretch=False)
+    window = dock.window()
+    window.resize(*WINDOW_PX)
+    window.resizeDocks([dock], [WIDTH_PX], Qt.Orientation.Horizontal)
+    if slide is not None:
+        workspace.open_slide(Path(slide), mpp)
+    if result is not None:
+        workspace.show_result(result)
+    return viewer
+
+
+def run_workspace(slide: Path | None = None, result: RunResult | None = None, *, mpp: Scale = None) -> None:
+    """The same, and stay until the window is closed."""
+    open_workspace(slide, result, mpp=mpp)
+    napari.run()

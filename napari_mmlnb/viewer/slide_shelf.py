@@ -1,0 +1,96 @@
+"""The slides that are open in the viewer, and which of them is being worked on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_mmlnb.viewer.session import Session
+from napari_mmlnb.viewer.slide_layer import slide_of
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+    from napari.viewer import Viewer
+
+
+class SlideShelf(QObject):
+    """Follows the viewer's layer list; every slide has a session of its own.
+
+    All slides lie at the same micrometres, so only the chosen one is visible.
+
+    Signals
+    -------
+    changed
+        Another slide is worked on, or the list has changed.
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._entries: list[tuple[Image, Session]] = []
+        self._current = -1
+        for layer in viewer.layers:
+            self._take(layer)
+        viewer.layers.events.inserted.connect(self._on_inserted)
+        viewer.layers.events.removed.connect(self._on_removed)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the open slides, in the order of opening."""
+        return tuple(layer.name for layer, _ in self._entries)
+
+    @property
+    def index(self) -> int:
+        """Position of the chosen slide; -1 for none."""
+        return self._current
+
+    @property
+    def session(self) -> Session | None:
+        """Of the chosen slide."""
+        return self._entries[self._current][1] if self._current >= 0 else None
+
+    @property
+    def layer(self) -> Image | None:
+        """Of the chosen slide."""
+        return self._entries[self._current][0] if self._current >= 0 else None
+
+    def choose(self, index: int) -> None:
+        """Work on another slide: show it, hide the others, and fit it to the canvas."""
+        self._current = index
+        for i, (layer, _) in enumerate(self._entries):
+            layer.visible = i == index
+        layer = self._entries[index][0]
+        self._viewer.layers.selection.active = layer
+        self._viewer.reset_view(layers=[layer])
+        self.changed.emit()
+
+    def detach(self) -> None:
+        """Stop following the viewer."""
+        self._viewer.layers.events.inserted.disconnect(self._on_inserted)
+        self._viewer.layers.events.removed.disconnect(self._on_removed)
+
+    def _take(self, layer) -> bool:
+        slide = slide_of(layer)
+        if slide is None:
+            return False
+        self._entries.append((layer, Session(slide)))
+        self._current = len(self._entries) - 1
+        return True
+
+    def _on_inserted(self, event) -> None:
+        if self._take(event.value):
+            self.choose(self._current)
+
+    def _on_removed(self, event) -> None:
+        gone = [i for i, (layer, _) in enumerate(self._entries) if layer is event.value]
+        if not gone:
+            return
+        del self._entries[gone[0]]
+        self._current = len(self._entries) - 1
+        if self._entries:
+            self.choose(self._current)
+        else:
+            self.changed.emit()

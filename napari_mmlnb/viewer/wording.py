@@ -1,0 +1,127 @@
+"""How a record is put into words and rows for the docks. No Qt here, so that it can be tested without a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_mmlnb.result import ClassRecord, Evidence, Measurement, RunResult
+
+if TYPE_CHECKING:
+    from napari_mmlnb.slides.slide import Slide
+
+ABSTAINED = "No classification: the model abstained"
+SAME_PIXELS = (
+    "The text was generated from the same pixels as the image branch saw: it explains the image, "
+    "it is not a second, independent finding."
+)
+BRANCH_LABELS = {"image": "Image", "text": "Text", "fused": "Fused"}
+
+
+@dataclass(frozen=True)
+class ProbabilityRow:
+    """One class with its probability in each branch.
+
+    Parameters
+    ----------
+    record : ClassRecord
+        Id, label, colour.
+    values : mapping
+        Branch ("image", "text", "fused") to probability; only the branches that the run has.
+    predicted : bool
+        Whether this class is the answer.
+    """
+
+    record: ClassRecord
+    values: Mapping[str, float]
+    predicted: bool
+
+
+def headline(result: RunResult) -> str:
+    """The answer in one line: the predicted class, or that there is none."""
+    if result.decision == "abstain" or result.prediction is None:
+        return ABSTAINED
+    return result.class_record(result.prediction).label
+
+
+def probability_rows(result: RunResult) -> tuple[ProbabilityRow, ...]:
+    """One row a class; empty where the model abstained."""
+    if result.decision == "abstain" or result.probabilities is None:
+        return ()
+    branches = {name: getattr(result.probabilities, name) for name in BRANCH_LABELS}
+    return tuple(
+        ProbabilityRow(
+            record,
+            {name: values[record.id] for name, values in branches.items() if values and record.id in values},
+            record.id == result.prediction,
+        )
+        for record in result.classes
+    )
+
+
+def prediction_set_line(result: RunResult) -> str:
+    """Which classes the calibrated model cannot exclude."""
+    if result.decision == "abstain" or not result.prediction_set:
+        return ""
+    labels = ", ".join(result.class_record(c).label for c in result.prediction_set)
+    return f"Prediction set (classes that cannot be excluded): {labels}"
+
+
+def text_trust_line(result: RunResult) -> str:
+    """How far the fusion relied on the generated text."""
+    if result.decision == "abstain" or result.text_trust is None:
+        return ""
+    return f"Trust in the text: {result.text_trust.gate:.2f} (0 = image alone, 1 = text alone). {SAME_PIXELS}"
+
+
+def coverage_line(result: RunResult) -> str:
+    """How much was seen."""
+    c = result.coverage
+    line = f"Seen: {c.tiles_used:,} of {c.tiles_total:,} tiles, {c.tissue_mm2:.2f} mm² of tissue."
+    return f"{line} {c.tiles_unreadable:,} unreadable." if c.tiles_unreadable else line
+
+
+def shift_line(result: RunResult) -> str:
+    """How far the slide lies from what the bundle knows."""
+    if result.shift is None:
+        return ""
+    side = "beyond" if result.shift.score > result.shift.limit else "within"
+    return f"Distance from known slides: {result.shift.score:.2f} ({side} the limit of {result.shift.limit:.2f})."
+
+
+def slide_line(slide: Slide) -> str:
+    """Size, scale with its source, and backend, in one line."""
+    height, width = slide.grids[0].shape
+    mpp = slide.mpp
+    scale = f"{mpp.x:.4g}" if abs(mpp.x - mpp.y) < 1e-6 else f"{mpp.x:.4g} × {mpp.y:.4g}"
+    size = f"{width * mpp.x / 1000:.2f} × {height * mpp.y / 1000:.2f} mm"
+    return f"{width:,} × {height:,} px, {size}, {scale} µm/px ({slide.mpp_source}); read by {slide.backend}"
+
+
+def attention_words(evidence: Evidence) -> str:
+    """Attention of a tile in units of the slide's mean."""
+    return f"attention {evidence.attention:.1f} × mean"
+
+
+def contribution_words(evidence: Evidence, result: RunResult) -> str:
+    """Signed contribution to the predicted class; empty where no class is named."""
+    if result.decision == "abstain" or result.prediction not in evidence.contribution:
+        return ""
+    label = result.class_record(result.prediction).label
+    return f"{evidence.contribution[result.prediction]:+.3g} to {label}"
+
+
+def measurement_words(measurement: Measurement) -> str:
+    """A number with its unit, without false digits."""
+    value = measurement.value
+    number = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{number} {measurement.unit}".strip()
+
+
+def tiles_words(ranks: tuple[int, ...]) -> str:
+    """Names the tiles that a sentence speaks of."""
+    if not ranks:
+        return ""
+    numbers = ", ".join(str(r) for r in ranks)
+    return f"tile {numbers}" if len(ranks) == 1 else f"tiles {numbers}"

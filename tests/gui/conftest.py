@@ -1,0 +1,51 @@
+"""A real napari with a real window; skipped, saying so, where there is no display."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from napari_mmlnb.slides.slide import Slide, open_slide
+from tests.gui.runs import BUNDLE
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a display, and skip it where there is none."""
+    headless = sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    for item in items:
+        if HERE in item.path.parents and {"make_napari_viewer", "qtbot"} & set(item.fixturenames):
+            item.add_marker(pytest.mark.gui)
+            if headless:
+                item.add_marker(pytest.mark.skip(reason="no display: start Xvfb and set DISPLAY"))
+
+
+@pytest.fixture
+def slide(small_slide: Path) -> Iterator[Slide]:
+    """An open slide of 750 x 600 micrometres."""
+    with open_slide(small_slide) as opened:
+        yield opened
+
+
+@pytest.fixture
+def make_workspace(make_napari_viewer: Callable, qtbot) -> Callable:
+    """Build a workspace in a real viewer, with its models listed and, where given, a slide opened."""
+    from napari_mmlnb.viewer.workspace import Workspace
+
+    def make(classify: Callable, *, slide: Path | None = None, show: bool = False) -> Workspace:
+        viewer = make_napari_viewer(show=show)
+        workspace = Workspace(viewer, classify=classify, bundles=lambda: (BUNDLE,))
+        dock = viewer.window.add_dock_widget(workspace, area="right", add_vertical_stretch=False)
+        if show:
+            dock.window().resize(1400, 900)
+        qtbot.wait_until(lambda: workspace.model_box.bundle is not None)
+        if slide is not None:
+            assert workspace.open_slide(slide) is not None
+        return workspace
+
+    return make
