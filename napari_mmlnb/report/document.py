@@ -7,6 +7,7 @@ the run abstained.
 from __future__ import annotations
 
 import math
+import re
 import statistics
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -21,6 +22,9 @@ NOT_PROVIDED = "not provided"
 NOT_RECORDED = "not recorded"
 ABSTAINED = "No class: the program abstains"
 _UNREADABLE_LISTED = 40
+_BREAK = "\u200b"  # zero-width space: a place where a line may end
+_LONGEST_WORD = 90
+_LONGEST_WORD_OF_LABEL = 20
 _BRANCHES = (("image", "Image"), ("text", "Text"), ("fused", "Fused"))
 
 
@@ -102,7 +106,7 @@ def _prediction(record: RunResult) -> dict[str, Any]:
         "branches": [title for title, _ in branches],
         "rows": [
             {
-                "label": found.label,
+                "label": _breakable(found.label, _LONGEST_WORD_OF_LABEL),
                 "colour": found.colour,
                 "predicted": found.id == record.prediction,
                 "values": [
@@ -319,10 +323,16 @@ def _timing(name: str, value: float) -> list[str]:
     return [spoken.replace("_", " "), f"{value:g}{unit}"]
 
 
+def _breakable(text: str, longest: int) -> str:
+    """Let words longer than a column break; digests and ordinary words stay whole, and copy as they are."""
+    return re.sub(rf"[^\s{_BREAK}]{{{longest}}}(?=\S)", rf"\g<0>{_BREAK}", text)
+
+
 def _printable(value: Any) -> Any:
-    """Drop what no font shows: control, private and unassigned characters (PDF/A refuses them)."""
+    """Drop what no font shows (control, private and unassigned characters) and let overlong words break."""
     if isinstance(value, str):
-        return "".join(c if unicodedata.category(c)[0] != "C" else " " for c in value)
+        shown = "".join(" " if unicodedata.category(c)[0] == "C" and c != _BREAK else c for c in value)
+        return _breakable(shown, _LONGEST_WORD)
     if isinstance(value, dict):
         return {key: _printable(item) for key, item in value.items()}
     if isinstance(value, list):
