@@ -20,6 +20,11 @@ from napari_mmlnb.slides.backends.tiff_scale import tiff_mpp
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ICC_TAG = 34675
+
+# The JPEG decoder fills up what is missing with grey, in silence. Within the data FF is followed by 00, so that this
+# marker stands at the end or nowhere; writers may pad after it.
+_JPEG_END = b"\xff\xd9"
+_JPEG_PADDING = 512
 _NO_SLIDE = "Save it as tiled RGB TIFF, OME-TIFF or SVS with 8 bits per channel."
 
 
@@ -137,6 +142,8 @@ class TiffReader:
         if offset == 0 and count == 0:
             return None
         data = self._bytes.read(offset, count)
+        if page.compression == tifffile.COMPRESSION.JPEG and _JPEG_END not in data[-_JPEG_PADDING:]:
+            raise TileReadError(self._path, "A tile of the slide is incomplete.")
         try:
             pixels = page.decode(data, index, jpegtables=page.jpegtables, _fullsize=True)[0]
         except Exception as error:  # every codec has its own error type
