@@ -9,10 +9,14 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
 
+from pydantic import TypeAdapter
+
 from napari_mmlnb.phantom.slide import write_phantom
+from napari_mmlnb.phantom.truth import Subtype
 from napari_mmlnb.training.config import TrainConfig
 
 Split = Literal["train", "calibration"]
+_SUBTYPE: TypeAdapter[Subtype] = TypeAdapter(Subtype)
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def plan_cohort(config: TrainConfig, folder: Path) -> tuple[CohortSlide, ...]:
 
 
 def _write(path: Path, subtype: str, seed: int, size: tuple[int, int], mpp: float) -> Path:
-    write_phantom(path, subtype=subtype, seed=seed, size=size, mpp=mpp)
+    write_phantom(path, subtype=_SUBTYPE.validate_python(subtype), seed=seed, size=size, mpp=mpp)
     return path
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_mmlnb.bundles.spec import EvidenceSpec, LimitsSpec
 from napari_mmlnb.errors import RequestError
+from napari_mmlnb.phantom.truth import Subtype
 from napari_mmlnb.result import ClassRecord
 
 Count = Annotated[int, Field(ge=1)]
@@ -94,6 +95,13 @@ class TrainConfig(_Config):
     limits: LimitsSpec = LimitsSpec()
     coverage: Annotated[float, Field(gt=0, lt=1)] = 0.9
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _phantoms_have_these_classes(self) -> TrainConfig:
+        unknown = [c.id for c in self.classes if c.id not in get_args(Subtype)]
+        if unknown:
+            raise ValueError(f"phantoms come as {', '.join(get_args(Subtype))}, not as {', '.join(unknown)}")
+        return self
 
 
 def read_config(path: Path) -> TrainConfig:
