@@ -235,7 +235,7 @@ def ghost(rng: np.random.Generator, style: CellStyle, mpp: float, _angle: float)
     depth = plot.depth(outline)
     body = ramp(depth, 1.6)
     shadow = plot.fill(Outline.random(rng, 0.5 * radius, ragged=0.1), soft_um=1.8)
-    eosin = body * np.clip(0.30 + 0.08 * plot.noise(rng, 1.6), 0.05, None) * rng.uniform(0.75, 1.2)
+    eosin = body * np.clip(0.23 + 0.06 * plot.noise(rng, 1.6), 0.05, None) * rng.uniform(0.75, 1.2)
     return Stamp.of(0.8 * body, {HAEMATOXYLIN: shadow * rng.uniform(0.02, 0.2), EOSIN: style.cytoplasm * eosin})
 
 

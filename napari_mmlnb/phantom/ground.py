@@ -153,7 +153,7 @@ class Ground:
     def stroma(self, block: Block) -> Paint:
         """Wavy fibres of Schwannian stroma, with clear slits between them."""
         grain, mottle, _, cloud = self._textures_at(block)
-        angle = self._angle(block, 0.28)
+        angle = self._angle(block, 0.2)
         fine, coarse = along((self._textures.fibres, self._textures.bundles), angle, block.y, block.x)
         body = 0.27 * (1.0 + 0.15 * cloud) + 0.06 * fine + 0.085 * coarse + 0.012 * grain
         slits = ramp(-coarse - 0.35 * fine - np.float32(1.5), 0.5)
@@ -169,12 +169,11 @@ class Ground:
         return Paint(0.035 + 0.01 * mottle, body * (1.0 - 0.8 * gaps))
 
     def hyaline(self, block: Block) -> Paint:
-        """Glassy collagen: nearly without structure, with cracks."""
+        """Glassy collagen: nearly without structure."""
         grain, mottle, clumps, cloud = self._textures_at(block)
         (coarse,) = along((self._textures.bundles,), self._angle(block, 0.5), block.y, block.x)
-        cracks = ramp(np.float32(0.05) - np.abs(clumps + 0.6 * cloud + 0.3 * coarse), 0.10) * ramp(cloud, 0.6)
         body = 0.30 + 0.045 * cloud + 0.022 * clumps + 0.022 * coarse + 0.006 * grain + 0.006 * mottle
-        return Paint(0.02 + 0.006 * cloud, body * (1.0 - 0.6 * cracks))
+        return Paint(0.02 + 0.006 * cloud, body)
 
     def oedema(self, block: Block) -> Paint:
         """Loose, pale ground with single fibres."""
@@ -187,8 +186,8 @@ class Ground:
     def necrosis(self, block: Block) -> Paint:
         """Granular eosinophilic debris."""
         grain, mottle, clumps, cloud = self._textures_at(block)
-        crumbs = np.exp(0.38 * mottle + 0.22 * clumps)
-        body = 0.215 * crumbs * (1.0 + 0.14 * cloud) + 0.05 * grain
+        crumbs = np.exp(0.30 * mottle + 0.16 * clumps)
+        body = 0.18 * crumbs * (1.0 + 0.14 * cloud) + 0.05 * grain
         return Paint(0.03 + 0.035 * np.clip(mottle - 0.3, 0.0, 2.0) + 0.01 * grain, body)
 
     def haemorrhage(self, block: Block) -> Paint:

@@ -133,7 +133,7 @@ def _fragments(rng: np.random.Generator, shape: tuple[int, int]) -> npt.NDArray[
     # Clefts follow the zero line of a field and taper out where another one falls.
     line = np.abs(fractal_field(rng, shape, 0.45 * side, 2, 0.35))
     taper = smooth_field(rng, shape, 0.3 * side) - rng.uniform(0.7, 1.6)
-    field = np.minimum(field, line - np.float32(0.05) * np.clip(taper, -1.0, 1.0))
+    field = np.minimum(field, line - np.float32(0.08) * np.clip(taper, -1.0, 1.0))
     if rng.random() < 0.75:
         # Most sections lie whole on the slide.
         border = np.minimum.reduce([yy / height, xx / width, 1.0 - yy / height, 1.0 - xx / width])
@@ -243,7 +243,7 @@ def _lakes(rng: np.random.Generator, recipe: Recipe, labels: Labels) -> npt.NDAr
 
 def _directions(rng: np.random.Generator, shape: tuple[int, int], gap: Field, across: npt.NDArray[np.float64]) -> Field:
     """Direction of fibres: along the septa near them, free elsewhere; doubled angle, (h, w, 2)."""
-    free = 1.3 * fractal_field(rng, shape, 260.0 / SPACING_UM, 3, 0.6) + rng.uniform(0.0, np.pi)
+    free = 1.2 * fractal_field(rng, shape, 330.0 / SPACING_UM, 3, 0.4) + rng.uniform(0.0, np.pi)
     border = np.arctan2(across[..., 0], across[..., 1]) + np.pi / 2.0
     near = np.exp(-gap / (25.0 / SPACING_UM))
     ripple = 0.35 * smooth_field(rng, shape, 40.0 / SPACING_UM)

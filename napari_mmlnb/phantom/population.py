@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from napari_mmlnb.phantom.layout import SPACING_UM, Layout
 from napari_mmlnb.phantom.noise import Field, smooth_field
-from napari_mmlnb.phantom.recipe import LABEL, TISSUES, Recipe
+from napari_mmlnb.phantom.recipe import LABEL, Recipe
 from napari_mmlnb.phantom.truth import DIFFERENTIATING, NEUROBLASTIC
 
 Points = npt.NDArray[np.float64]

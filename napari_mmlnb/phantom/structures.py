@@ -51,7 +51,7 @@ def calcification(rng: np.random.Generator, radius: float, mpp: float) -> Stamp:
     depth = depth + np.float32(0.16 * radius) * plot.noise(rng, 0.4 * radius + 1.0)
     body = ramp(depth, max(mpp, 0.7))
     layers = 0.10 * np.sin(depth * np.float32(rng.uniform(0.9, 2.0)))
-    mass = np.clip(0.85 + 0.28 * plot.noise(rng, 2.2) + 0.16 * plot.noise(rng, 0.8) + layers, 0.1, None)
+    mass = np.clip(0.60 + 0.22 * plot.noise(rng, 2.2) + 0.16 * plot.noise(rng, 0.8) + layers, 0.1, None)
     rim = np.exp(-((depth - 0.6) ** 2) / 0.7)
     pigment: Field = body * (mass + 0.25 * rim)
     return Stamp.of(0.95 * body, {CALCIUM: pigment, EOSIN: 0.05 * body}, slice(0, 4))

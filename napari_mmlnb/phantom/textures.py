@@ -92,11 +92,11 @@ def _tangle(rng: np.random.Generator, period: int, mpp: float) -> Texture:
     """Fibrils whose direction turns within a few micrometres: the felt of neurites."""
     spectrum = white_spectrum(rng, period)
     turning = white_spectrum(rng, period)
-    direction = 1.6 * filtered(turning, 7.0 / mpp, 7.0 / mpp) + 0.8 * filtered(turning, 3.0 / mpp, 3.0 / mpp)
+    direction = 1.8 * filtered(turning, 9.0 / mpp, 9.0 / mpp) + 0.5 * filtered(turning, 4.0 / mpp, 4.0 / mpp)
     total = np.zeros((period, period), np.float32)
     count = 9
     for index, weight in _weights(direction, count):
-        total += weight * filtered(spectrum, 3.4 / mpp, 0.36 / mpp, index * np.pi / count)
+        total += weight * filtered(spectrum, 4.6 / mpp, 0.36 / mpp, index * np.pi / count)
     total /= total.std()
     return Texture.of(total)
 
