@@ -1,0 +1,137 @@
+"""What a person can rely on in a run, whatever the model knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_mmlnb.bundles.bundle import Bundle
+from napari_mmlnb.bundles.spec import LimitsSpec
+from napari_mmlnb.errors import RunCancelledError
+from napari_mmlnb.inference.runner import classify
+from napari_mmlnb.inference.settings import RunSettings
+from napari_mmlnb.result import RunResult, TileState
+from napari_mmlnb.slides.slide import open_slide
+from tests.bundle_factory import make_bundle
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return make_bundle(tmp_path_factory.mktemp("bundle"))
+
+
+@pytest.fixture(scope="module")
+def result(bundle: Bundle, small_slide: Path) -> RunResult:
+    return classify(small_slide, bundle)
+
+
+def _answers(result: RunResult) -> dict[str, object]:
+    return result.model_dump(exclude={"run_id", "created", "timings", "settings"})
+
+
+def test_the_record_and_its_rasters_say_the_same(result: RunResult) -> None:
+    maps = result.maps
+    assert maps is not None
+    used = maps.state == TileState.USED
+    assert result.coverage.tiles_used == used.sum() > 4
+    assert (np.isfinite(maps.attention) == used).all()
+    assert np.isclose(np.nanmean(maps.attention), 1, atol=1e-4), "attention is in units of the slide's mean"
+    for evidence, picture in zip(result.evidence, maps.evidence_tiles, strict=True):
+        row, column = maps.grid.to_pixels(evidence.region.centre).astype(int)
+        assert maps.attention[row, column] == pytest.approx(evidence.attention)
+        for class_id, share in evidence.contribution.items():
+            assert maps.contribution[class_id][row, column] == pytest.approx(share)
+        assert picture.shape == (224, 224, 3)
+
+
+def test_the_evidence_pictures_are_what_lies_there(result: RunResult, small_slide: Path) -> None:
+    with open_slide(small_slide) as slide:
+        for evidence, picture in zip(result.evidence, result.maps.evidence_tiles, strict=True):
+            assert (slide.read_region(evidence.region, 0.5) == picture).all()
+
+
+def test_contributions_and_the_bias_give_the_logits(result: RunResult, bundle: Bundle) -> None:
+    bias = bundle.system.image_head.bias.detach().numpy()
+    logits = np.array([np.nansum(result.maps.contribution[c]) for c in bundle.spec.class_ids]) + bias
+    expected = bundle.calibration.probabilities("image", logits.astype(np.float32))
+    assert list(result.probabilities.image.values()) == pytest.approx(list(expected), abs=1e-4)
+
+
+@pytest.mark.parametrize("settings", [RunSettings(batch=1), RunSettings(batch=7, threads=1)])
+def test_batch_and_threads_do_not_change_the_answer(
+    result: RunResult, bundle: Bundle, small_slide: Path, settings: RunSettings
+) -> None:
+    other = classify(small_slide, bundle, settings=settings)
+    assert other.prediction == result.prediction
+    assert [e.region_um for e in other.evidence] == [e.region_um for e in result.evidence]
+    np.testing.assert_allclose(other.maps.attention, result.maps.attention, rtol=1e-3)
+    assert other.probabilities.fused == pytest.approx(result.probabilities.fused, abs=1e-3)
+
+
+def test_the_same_run_twice_is_the_same_answer(result: RunResult, bundle: Bundle, small_slide: Path) -> None:
+    again = classify(small_slide, bundle)
+    assert _answers(again) == _answers(result)
+    assert again.run_id != result.run_id
+
+
+def test_a_stream_sharpens_and_ends_in_the_result(result: RunResult, bundle: Bundle, small_slide: Path) -> None:
+    updates = list(classify(small_slide, bundle, stream=True, settings=RunSettings(batch=4)))
+    assert updates[0].stage == "load"
+    assert updates[-1].stage == "done"
+    done = [u.done for u in updates if u.stage == "encode"]
+    assert done == sorted(done)
+    assert done[-1] == updates[-1].total == result.coverage.tiles_total
+    assert [u.result is not None for u in updates] == [False] * (len(updates) - 1) + [True]
+    assert updates[-1].result.prediction == result.prediction
+
+
+def test_cancel_ends_the_run(bundle: Bundle, small_slide: Path) -> None:
+    asked = []
+
+    def cancelled() -> bool:
+        asked.append(1)
+        return len(asked) > 2
+
+    with pytest.raises(RunCancelledError):
+        classify(small_slide, bundle, cancelled=cancelled, settings=RunSettings(batch=2))
+
+
+def test_a_budget_answers_from_part_of_the_tiles_and_says_so(bundle: Bundle, small_slide: Path) -> None:
+    result = classify(small_slide, bundle, settings=RunSettings(batch=4, seconds=0.0))
+    assert result.coverage.tiles_used == 4 < result.coverage.tiles_total
+    assert (result.maps.state == TileState.PENDING).sum() == result.coverage.tiles_total - 4
+    assert result.settings["seconds"] == 0.0
+
+
+def test_glass_is_no_tissue_and_no_class(bundle: Bundle, make_tiff: Callable[..., Path]) -> None:
+    glass = np.random.default_rng(0).normal(243, 1.5, (1200, 1200, 3)).clip(0, 255).astype(np.uint8)
+    result = classify(make_tiff(picture=glass), bundle)
+    assert result.decision == "abstain"
+    assert [r.code for r in result.abstain_reasons] == ["no_tissue"]
+    assert result.prediction is None
+    assert result.prediction_set == ()
+    assert result.evidence == ()
+
+
+def test_a_strange_slide_is_refused_with_its_findings_kept(tmp_path: Path, small_slide: Path) -> None:
+    result = classify(small_slide, make_bundle(tmp_path, shift_limit=1e-6))
+    assert result.decision == "abstain"
+    assert "out_of_distribution" in [r.code for r in result.abstain_reasons]
+    assert result.prediction is None
+    assert result.description.sentences
+
+
+def test_a_doubtful_answer_is_no_answer(tmp_path: Path, small_slide: Path) -> None:
+    result = classify(small_slide, make_bundle(tmp_path, limits=LimitsSpec(min_probability=1.0)))
+    assert [r.code for r in result.abstain_reasons] == ["low_confidence"]
+
+
+def test_a_given_scale_changes_the_tiles_and_is_recorded(bundle: Bundle, small_slide: Path, result: RunResult) -> None:
+    with open_slide(small_slide, mpp=1.0) as slide:
+        other = classify(slide, bundle)
+    assert other.slide.mpp == (1.0, 1.0)
+    assert other.slide.mpp_source != result.slide.mpp_source
+    assert other.coverage.tissue_mm2 == pytest.approx(4 * result.coverage.tissue_mm2, rel=0.05)
