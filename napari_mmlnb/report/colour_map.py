@@ -26,8 +26,8 @@ TISSUE_RGB = (0.80, 0.62, 0.75)
 # Lightness, a, b of OKLab and opacity: the corners of the path, from low to high attention.
 _PATH: Float64 = np.array(
     [
-        (0.78, -0.080, -0.020, 0.00),
-        (0.80, -0.125, 0.045, 0.40),
+        (0.79, -0.080, -0.020, 0.00),
+        (0.82, -0.125, 0.045, 0.40),
         (0.87, -0.120, 0.120, 0.62),
         (0.955, -0.055, 0.185, 0.82),
     ]

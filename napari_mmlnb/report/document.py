@@ -23,8 +23,9 @@ NOT_RECORDED = "not recorded"
 ABSTAINED = "No class: the program abstains"
 _UNREADABLE_LISTED = 40
 _BREAK = "\u200b"  # zero-width space: a place where a line may end
-_LONGEST_WORD = 90
-_LONGEST_WORD_OF_LABEL = 20
+_LONGEST_WORD = 40
+_LONGEST_WORD_OF_LABEL = 24
+_DIGEST = r"(?:[\w-]+:)?[0-9a-f]{32,64}"
 _BRANCHES = (("image", "Image"), ("text", "Text"), ("fused", "Fused"))
 
 
@@ -325,7 +326,12 @@ def _timing(name: str, value: float) -> list[str]:
 
 def _breakable(text: str, longest: int) -> str:
     """Let words longer than a column break; digests and ordinary words stay whole, and copy as they are."""
-    return re.sub(rf"[^\s{_BREAK}]{{{longest}}}(?=\S)", rf"\g<0>{_BREAK}", text)
+    return re.sub(rf"(?<!\S)(?!{_DIGEST}(?!\S))\S{{{longest + 1},}}", lambda word: _broken(word.group(), longest), text)
+
+
+def _broken(word: str, longest: int) -> str:
+    pieces = [piece[i : i + longest] for piece in word.split(_BREAK) for i in range(0, len(piece), longest)]
+    return _BREAK.join(pieces)
 
 
 def _printable(value: Any) -> Any:

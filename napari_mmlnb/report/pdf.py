@@ -114,16 +114,17 @@ def _stream(pdf: bytes, number: bytes) -> str | None:
 
 
 def _pictures(data: dict[str, Any], maps: RunMaps, root: Path) -> None:
-    Image.fromarray(draw_slide(maps)).save(root / "slide.png")
+    # Typst packs the pixels again, so packing them well here would only take time.
+    Image.fromarray(draw_slide(maps)).save(root / "slide.png", compress_level=1)
     if not data["abstained"]:
-        Image.fromarray(draw_attention(maps)).save(root / "attention.png")
+        Image.fromarray(draw_attention(maps)).save(root / "attention.png", compress_level=1)
         bar = np.round(blend(colour_table(256), TISSUE_RGB) * 255).astype(np.uint8)
         Image.fromarray(np.repeat(bar[None], 8, axis=0)).save(root / "colours.png")
     for index, item in enumerate(data["evidence"]):
         item["file"] = ""
         if index < len(maps.evidence_tiles):
             item["file"] = f"tile-{index}.png"
-            Image.fromarray(maps.evidence_tiles[index]).save(root / item["file"])
+            Image.fromarray(maps.evidence_tiles[index]).save(root / item["file"], compress_level=1)
 
 
 def _attachments(result: RunResult, review: Review | None, root: Path) -> list[dict[str, str]]:

@@ -61,7 +61,7 @@ def make_maps(
     hole = (abs(y - rows * 0.65) < 1.2) & (abs(x - columns * 0.6) < 1.2)
     there = lump & ~hole
     state = np.where(there, TileState.USED, TileState.NO_TISSUE).astype(np.uint8)
-    state[tuple(np.argwhere(there)[[3, 4]].T)] = TileState.UNREADABLE
+    state[tuple(np.argwhere(there)[3:5].T)] = TileState.UNREADABLE
     attention = np.exp(ndimage.gaussian_filter(rng.normal(size=shape), 1.2) * 2.2).astype(np.float32)
     attention[state != TileState.USED] = np.nan
     if np.isfinite(attention).any():

@@ -1,0 +1,82 @@
+"""What may leave the program: no path, and of an abstention nothing that names a class."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from napari_mmlnb.report.sharing import WITHHELD, shareable
+from tests.report.factories import SLIDE_PATH, make_result
+
+
+def test_path_and_file_name_are_gone_wherever_they_stood():
+    name = Path(SLIDE_PATH).name
+    result = make_result()
+    result = result.model_copy(
+        update={
+            "settings": {"note": f"from {name}", "list": [SLIDE_PATH, "cpu"]},
+            "clinical": {"source": {"file": f"see {SLIDE_PATH}, please"}},
+            "model": result.model.model_copy(update={"notice": f"run on {name}"}),
+        }
+    )
+    text = shareable(result).to_json()
+    assert name not in text
+    assert "Doe" not in text
+    assert json.loads(text)["slide"]["path"] == ""
+    assert "please" in text
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "/data/x",
+        "C:\\scans\\x",
+        "~/x",
+        "../x.svs",
+        "jane.geojson",
+        "scan.svs",
+        "a/b/c",
+        "\\\\server\\share",
+        "case.tiff",
+    ],
+)
+def test_settings_that_look_like_paths_are_withheld(value):
+    result = make_result().model_copy(update={"settings": {"roi": value}})
+    assert shareable(result).settings == {"roi": WITHHELD}
+
+
+@pytest.mark.parametrize(
+    "value", ["cpu", "cuda:0", "1.0.2", "um/px", "torch.float16", "nb-phantom", "no GPU was found.", 3, None]
+)
+def test_other_settings_stay(value):
+    result = make_result().model_copy(update={"settings": {"it": value}})
+    assert shareable(result).settings == {"it": value}
+
+
+@pytest.mark.parametrize("path", ["C:\\scans\\Doe.svs", "/s/Doe.svs", "Doe.svs"])
+def test_paths_of_every_system_are_known(path):
+    result = make_result()
+    result = result.model_copy(
+        update={
+            "slide": result.slide.model_copy(update={"path": path}),
+            "clinical": {"note": f"{path} and Doe.svs"},
+        }
+    )
+    assert "Doe" not in shareable(result).to_json()
+
+
+def test_an_abstention_keeps_what_was_measured_and_loses_every_class():
+    result = make_result("abstain")
+    shared = shareable(result)
+    assert shared.probabilities is None
+    assert not shared.classes
+    assert not shared.prediction_set
+    assert all(not evidence.contribution for evidence in shared.evidence)
+    assert [e.measurements for e in shared.evidence] == [e.measurements for e in result.evidence]
+    assert shared.abstain_reasons == result.abstain_reasons
+
+
+def test_a_prediction_keeps_its_numbers_and_the_original_its_path():
+    result = make_result()
+    assert shareable(result).probabilities == result.probabilities
+    assert result.slide.path == SLIDE_PATH
