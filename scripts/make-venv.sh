@@ -14,4 +14,4 @@ if [[ ! -x $folder/bin/python ]]; then
 fi
 echo "Installing napari-mmlnb[$extras] into $folder; the first time takes some minutes"
 # torch and torchvision are resolved together here: installing either by itself can pair versions that do not match.
-"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --editable ".[$extras]"
+"$folder/bin/python" -m pip install --quiet --quiet --disable-pip-version-check --editable ".[$extras]"

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import zipfile
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -45,33 +44,11 @@ def discovered(environment: dict[str, str], folder: Path) -> tuple[str, int, Pat
     return name, int(commands), Path(file)
 
 
-def test_the_two_manifests_are_identical():
-    assert (ROOT / "napari.yaml").read_bytes() == (PACKAGE / "napari.yaml").read_bytes()
-
-
-def test_the_entry_points_are_registered():
-    (manifest,) = [e for e in entry_points(group="napari.manifest") if e.name == "napari-mmlnb"]
-    assert manifest.value == "napari_mmlnb:napari.yaml"
-    (script,) = [e for e in entry_points(group="console_scripts") if e.name == "mmlnb"]
-    assert script.value == "napari_mmlnb.cli.main:run"
-
-
 def test_the_plugin_is_discovered_where_it_is_installed(tmp_path):
     name, commands, file = discovered(dict(os.environ), tmp_path)
     assert name == "napari-mmlnb"
     assert commands > 0
     assert file.parent == PACKAGE
-
-
-def test_the_manifest_is_valid():
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "npe2", "validate", str(PACKAGE / "napari.yaml")],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,21 @@ def out_stays_away(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_process_ends_with_one_line_too(mmlnb_process, tmp_path, phantom_slide, scaleless_slide):
+    """The six of them as a person meets them; the rest of this file asks in one process, which is faster."""
+    out = tmp_path / "out"
+    (tmp_path / "letter.txt").write_text("Dear colleague")
+    (tmp_path / "cut.tiff").write_bytes(phantom_slide.read_bytes()[:3000])
+    assert_refused(mmlnb_process("classify", tmp_path / "gone.svs", "--out", out), says="gone.svs")
+    assert_refused(mmlnb_process("classify", tmp_path / "letter.txt", "--out", out), says="letter.txt")
+    assert_refused(mmlnb_process("classify", tmp_path / "cut.tiff", "--out", out), says="cut.tiff")
+    assert_refused(mmlnb_process("classify", scaleless_slide, "--out", out), says="--mpp")
+    assert_refused(mmlnb_process("classify", phantom_slide, "--out", out, "--model", "oracle"), says="oracle")
+    assert_refused(
+        mmlnb_process("classify", phantom_slide, "--out", tmp_path / "letter.txt" / "out"), says="letter.txt"
+    )
+
+
 def test_no_such_file(mmlnb, about_a_slide, tmp_path):
     assert_refused(mmlnb(*about_a_slide(tmp_path / "gone.svs")), says="gone.svs")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sys
 
 import pytest
 import tifffile
@@ -16,19 +15,10 @@ FILES = {"result.json", "result.json.sha256", "report.pdf", "regions.geojson", "
 
 
 @pytest.fixture(scope="module")
-def classified(phantom_slide, tmp_path_factory):
-    """One run, with what it printed; `--json`."""
+def classified(mmlnb_process, phantom_slide, tmp_path_factory):
+    """One run with `--json`, in a process of its own, and the folder that it wrote."""
     out = tmp_path_factory.mktemp("classified") / "deep" / "out"
-    import subprocess
-
-    done = subprocess.run(
-        [sys.executable, "-m", "napari_mmlnb.cli.main", "classify", phantom_slide, "--out", out, "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    return done, out
+    return mmlnb_process("classify", phantom_slide, "--out", out, "--json"), out
 
 
 def test_all_files_are_written(classified):
@@ -103,7 +93,7 @@ def test_an_interrupted_run_writes_nothing(phantom_slide, tmp_path, monkeypatch,
 
 
 def test_real_skin_is_not_neuroblastoma(mmlnb, real_slides, tmp_path):
-    done = mmlnb("classify", real_slides / "CMU-1-Small-Region.svs", "--out", tmp_path / "out", timeout=600)
+    done = mmlnb("classify", real_slides / "CMU-1-Small-Region.svs", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "out" / "result.json").read_text())
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES

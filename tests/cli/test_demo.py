@@ -9,9 +9,9 @@ import pytest
 from napari_mmlnb.cli import demo
 
 
-def test_the_demo_finds_the_subtype_of_its_phantom(mmlnb, tmp_path):
+def test_the_demo_finds_the_subtype_of_its_phantom(mmlnb_process, tmp_path):
     out = tmp_path / "demo"
-    done = mmlnb("demo", "--out", out, timeout=500)
+    done = mmlnb_process("demo", "--out", out)
     assert done.returncode == 0, done.stderr
     assert {path.name for path in out.iterdir()} >= {
         "phantom.tiff",
