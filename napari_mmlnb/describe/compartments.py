@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from napari_mmlnb.describe.nuclei import NucleiTable
 from napari_mmlnb.describe.stains import Float32, Mask, StainedTile, distance_to, opened, pixels, smooth
-from napari_mmlnb.describe.texture import Texture, measure_texture
+from napari_mmlnb.describe.texture import measure_texture
 
 
 class Compartment(IntEnum):
@@ -33,43 +33,51 @@ class Compartment(IntEnum):
 
 @dataclass(frozen=True)
 class CompartmentLimits:
-    """Limits of colour (OD), texture (OD per um; 0 to 1) and distance (um) between the compartments.
+    """Limits between the compartments: colour (OD, or one channel's OD over another's), texture, distance (um).
+
+    Texture is taken relative to the mean density, so that a strong stain does not make a rough tissue.
 
     Parameters
     ----------
     calcification_od, calcification_um
-        Darkness of all three channels, and the least radius of a body, above which it is no nucleus.
+        Haematoxylin, and the least radius of a body, above which it is no nucleus.
     blood_green_od, blood_red_share, blood_blue_share
         Erythrocytes: green absorbed strongly, red hardly, blue nearly as green.
     gap_um
         Space between nuclei narrower than twice this is counted as the cells' own cytoplasm.
     pale_od
         Mean density under which matrix is pale.
-    stroma_eosin_od, stroma_coherence
-        Collagen: eosin at least this, in fibres that keep one direction.
-    stroma_dense_od
-        Eosin above which matrix is counted as collagen whatever its direction.
-    necrosis_clear_um, necrosis_eosin_od, necrosis_energy
-        Debris: this far from any nucleus, eosinophilic, and coarsely granular.
-    neuropil_eosin_od, neuropil_energy
-        Felt of fine fibres: least eosin and least texture.
+    fibre_coherence, fibre_eosin_od
+        Bundles: fibres that keep one direction over 12 um, with at least this eosin.
+    dense_roughness, dense_eosin_od
+        Dense matrix without structure: at most this texture (1/um), at least this eosin.
+    pink_share
+        Red absorption over green, above which matrix is too blue for fibres of nerve or debris.
+    felt_roughness, felt_coherence
+        Felt of fine fibres: least texture (1/um), greatest coherence over 12 um.
+    debris_variation, debris_share, debris_clear_um, debris_radius_um
+        Debris: coefficient of variation of the density over 3 um at least this, red over green at most this, this far
+        from nuclei, and wide enough for a disc of this radius.
     """
 
-    calcification_od: float = 0.75
-    calcification_um: float = 4.0
-    blood_green_od: float = 0.35
-    blood_red_share: float = 0.40
-    blood_blue_share: float = 0.70
-    gap_um: float = 1.5
-    pale_od: float = 0.13
-    stroma_eosin_od: float = 0.12
-    stroma_coherence: float = 0.30
-    stroma_dense_od: float = 0.24
-    necrosis_clear_um: float = 10.0
-    necrosis_eosin_od: float = 0.20
-    necrosis_energy: float = 0.060
-    neuropil_eosin_od: float = 0.06
-    neuropil_energy: float = 0.008
+    calcification_od: float = 0.95
+    calcification_um: float = 5.0
+    blood_green_od: float = 0.30
+    blood_red_share: float = 0.36
+    blood_blue_share: float = 0.68
+    gap_um: float = 2.0
+    pale_od: float = 0.11
+    fibre_coherence: float = 0.24
+    fibre_eosin_od: float = 0.04
+    dense_roughness: float = 0.10
+    dense_eosin_od: float = 0.10
+    pink_share: float = 0.56
+    felt_roughness: float = 0.10
+    felt_coherence: float = 0.22
+    debris_variation: float = 0.27
+    debris_share: float = 0.44
+    debris_clear_um: float = 2.0
+    debris_radius_um: float = 4.0
 
 
 LIMITS = CompartmentLimits()
@@ -87,38 +95,41 @@ def map_compartments(
     """
     nuclear = nuclei.mask
     stained = ~nuclear & tile.tissue
-    texture = measure_texture(np.ascontiguousarray(tile.density.mean(axis=2)), distance_to(nuclear | ~tile.tissue) > 1)
+    matrix = opened(stained, limits.gap_um)
     found = np.full(tile.shape, Compartment.CYTOPLASM, dtype=np.uint8)
     # Later lines win: from what is common and vague to what is rare and plain.
-    matrix = opened(stained, limits.gap_um)
     for compartment, mask in (
-        *_matrix_kinds(tile, nuclei, texture, matrix, limits).items(),
-        (Compartment.NUCLEI, nuclear),
-        (Compartment.BLOOD, _blood(tile, limits) & ~nuclear),
-        (Compartment.CALCIFICATION, _calcification(tile, limits)),
-        (Compartment.GLASS, ~tile.tissue),
+        *_matrix_kinds(tile, nuclear, stained, limits).items(),
+        (Compartment.BLOOD, _blood(tile, limits)),
     ):
-        found[mask] = compartment
+        found[mask & matrix] = compartment
+    found[nuclear] = Compartment.NUCLEI
+    found[_calcification(tile, limits)] = Compartment.CALCIFICATION
+    found[~tile.tissue] = Compartment.GLASS
     return found
 
 
 def _matrix_kinds(
-    tile: StainedTile, nuclei: NucleiTable, texture: Texture, matrix: Mask, limits: CompartmentLimits
+    tile: StainedTile, nuclear: Mask, stained: Mask, limits: CompartmentLimits
 ) -> dict[Compartment, Mask]:
-    """What the space between the cells is; in rising order of precedence."""
-    averaged = _masked_smooth(np.stack([tile.eosin, tile.density.mean(axis=2)], axis=2), matrix, 3.0)
-    eosin, density = averaged[..., 0], averaged[..., 1]
-    aligned = (texture.coarse_coherence > limits.stroma_coherence) & (eosin > limits.stroma_eosin_od)
-    far = distance_to(nuclei.mask) > pixels(limits.necrosis_clear_um)
+    """What the space between the cells is, in rising order of precedence."""
+    density = tile.mean_density
+    texture = measure_texture(density, distance_to(~stained) > 1)
+    planes = np.dstack([tile.density[..., :2], tile.eosin, density, density**2])
+    red, green, eosin, mean, square = np.moveaxis(_masked_smooth(planes, stained, 3.0), 2, 0)
+    roughness = texture.energy / np.maximum(mean, 1e-3)
+    variation = np.sqrt(np.maximum(square - mean**2, 0)) / np.maximum(mean, 1e-3)
+    share = red / np.maximum(green, 1e-3)
+    tangled = texture.coarse_coherence < limits.felt_coherence
+    fibres = (texture.coarse_coherence > limits.fibre_coherence) & (eosin > limits.fibre_eosin_od)
+    dense = (roughness < limits.dense_roughness) & (eosin > limits.dense_eosin_od)
+    clear = distance_to(nuclear) > pixels(limits.debris_clear_um)
+    debris = tangled & clear & (variation > limits.debris_variation) & (share < limits.debris_share)
     return {
-        Compartment.NEUROPIL: matrix & (eosin > limits.neuropil_eosin_od) & (texture.energy > limits.neuropil_energy),
-        Compartment.PALE: matrix & (density < limits.pale_od),
-        Compartment.STROMA: matrix & (aligned | (eosin > limits.stroma_dense_od)),
-        Compartment.NECROSIS: matrix
-        & far
-        & (eosin > limits.necrosis_eosin_od)
-        & (texture.energy > limits.necrosis_energy)
-        & (texture.coarse_coherence < limits.stroma_coherence),
+        Compartment.NEUROPIL: tangled & (roughness > limits.felt_roughness) & (share < limits.pink_share),
+        Compartment.STROMA: fibres | dense,
+        Compartment.NECROSIS: opened(debris, limits.debris_radius_um),
+        Compartment.PALE: mean < limits.pale_od,
     }
 
 

@@ -34,6 +34,12 @@ THRESHOLD_OD = (0.16, 0.55)
 NUCLEUS_UM = (4.0, 25.0)
 """Equivalent diameters that a nucleus may have, um."""
 
+PALE_CONTRAST = 1.3
+"""A pale nucleus' ratio of red to green absorption, over that of its surroundings."""
+
+PALE_RED_OD = 0.09
+"""Least absorption of red in a pale nucleus, OD."""
+
 WAIST = 0.85
 """Two peaks of the distance are two nuclei where the way between narrows below this share of the smaller."""
 
@@ -92,12 +98,28 @@ def segment_nuclei(tile: StainedTile) -> NucleiTable:
 
 
 def nuclear_mask(tile: StainedTile) -> Mask:
-    """Which pixels are nuclear by their haematoxylin, (h, w) bool, not yet parted."""
+    """Which pixels are nuclear, (h, w) bool, not yet parted: dark nuclei, and pale ones that are bluer than around."""
     stain = smooth(tile.haematoxylin, 0.5)
     threshold = haematoxylin_threshold(stain, tile.tissue)
     surroundings = smooth(stain, 12.0)
-    mask = (stain > np.maximum(threshold, 0.9 * surroundings)) & tile.tissue
-    return _fill_small_holes(opened(mask, 1.0), hole_um2=12.0)
+    dark = opened((stain > np.maximum(threshold, 0.9 * surroundings)) & tile.tissue, 1.0)
+    return _fill_small_holes(dark | pale_nuclei(tile, dark), hole_um2=12.0)
+
+
+def pale_nuclei(tile: StainedTile, dark: Mask) -> Mask:
+    """Vesicular nuclei that a threshold on haematoxylin misses, (h, w) bool.
+
+    Eosin hardly absorbs red, so the share of red in what is absorbed is higher in a nucleus, however pale, than in
+    the cytoplasm around it.
+    """
+    red, green = np.moveaxis(smooth(tile.density[..., :2], 0.75), 2, 0)
+    share = red / np.maximum(green, 0.05)
+    # Nuclei found already, with their blurred edges, neither count nor serve as surroundings; nucleoli do count.
+    away = distance_to(opened(dark, 1.8)) > pixels(1.0)
+    weight = (away & tile.tissue).astype(np.float32)
+    around = smooth(share * weight, 8.0) / np.maximum(smooth(weight, 8.0), 0.05)
+    bluer = (share > PALE_CONTRAST * around) & (red > PALE_RED_OD) & away & tile.tissue
+    return opened(bluer, 2.25)
 
 
 def haematoxylin_threshold(stain: Float32, tissue: Mask) -> float:

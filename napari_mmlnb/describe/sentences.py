@@ -104,6 +104,7 @@ PHRASES: tuple[Phrase, ...] = (
         "Nuclear size variation",
         "%",
         _bands((20, "slight"), (30, "moderate"), (40, "marked"), last="extreme"),
+        summarised=False,
     ),
     Phrase(
         "dark_fragments_per_100_nuclei",

@@ -53,6 +53,11 @@ class StainedTile:
         return int(self.tissue.shape[0]), int(self.tissue.shape[1])
 
     @property
+    def mean_density(self) -> Float32:
+        """(h, w) float32, OD, mean of the three channels."""
+        return np.ascontiguousarray(self.density.mean(axis=2))
+
+    @property
     def pixel_um2(self) -> float:
         """Area of a pixel, square micrometres."""
         return WORKING_UM_PER_PX**2
@@ -78,6 +83,10 @@ def smooth(image: Float32, sigma_um: float) -> Float32:
     height, width = image.shape[:2]
     if factor == 1 or min(height, width) < 4 * factor:
         return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT), dtype=np.float32)
+    if image.ndim == 3 and image.shape[2] > 4:  # as many channels as OpenCV resizes at once
+        return np.dstack(
+            [smooth(np.ascontiguousarray(image[..., i : i + 4]), sigma_um) for i in range(0, image.shape[2], 4)]
+        )
     small = cv2.resize(image, (width // factor, height // factor), interpolation=cv2.INTER_AREA)
     blurred = cv2.GaussianBlur(small, (0, 0), sigma / factor, borderType=cv2.BORDER_REFLECT)
     return np.asarray(cv2.resize(blurred, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
