@@ -40,7 +40,7 @@ def command(
     result like any other; its reasons are printed.
     """
     from napari_mmlnb.cli.summary import summary_lines, unreadable_lines
-    from napari_mmlnb.inference.runner import RunSettings
+    from napari_mmlnb.inference.settings import RunSettings
 
     settings = RunSettings(describer=describer, device=device, roi=roi, seconds=seconds)
     with stdout_kept_clean():

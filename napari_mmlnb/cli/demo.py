@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from pathlib import Path
+from typing import Literal
 
 import click
 
 from napari_mmlnb.cli.progress import progress_line, stdout_kept_clean
 from napari_mmlnb.cli.work import classify_to_folder
+from napari_mmlnb.errors import MissingExtraError, RequestError
 from napari_mmlnb.result import RunResult
 
 SLIDE_NAME = "phantom.tiff"
-SUBTYPE = "d"
+SUBTYPE: Literal["d"] = "d"
 # Far from the seeds that phantoms for training are drawn from: the bundle has not seen this slide.
 SEED = 900_001
 
@@ -24,7 +24,7 @@ SEED = 900_001
 def command(headless: bool, out: Path) -> None:
     """Make a synthetic slide, classify it, write its report, and open the viewer where there is a display."""
     from napari_mmlnb.cli.summary import summary_lines
-    from napari_mmlnb.inference.runner import RunSettings
+    from napari_mmlnb.inference.settings import RunSettings
     from napari_mmlnb.phantom.slide import write_phantom
     from napari_mmlnb.report.outputs import check_writable
 
@@ -46,18 +46,18 @@ def command(headless: bool, out: Path) -> None:
 
 
 def has_display() -> bool:
-    """Whether a window can be opened: a display server, and napari installed."""
-    from importlib.util import find_spec
+    """Whether a window can be opened: a display, and napari installed."""
+    from napari_mmlnb.cli.view import check_gui
 
-    if find_spec("napari") is None:
+    try:
+        check_gui()
+    except (MissingExtraError, RequestError):
         return False
-    if platform.system() != "Linux":
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    return True
 
 
 def _show(slide: Path, result: RunResult) -> None:
-    from napari_mmlnb.viewer.launch import open_workspace
+    from napari_mmlnb.viewer.launch import run_workspace
 
     click.echo("Opening the viewer; close its window to end.")
-    open_workspace(slide, result)
+    run_workspace(slide, result)

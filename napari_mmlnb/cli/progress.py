@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from napari_mmlnb.inference.runner import RunUpdate
+    from napari_mmlnb.inference.settings import RunUpdate
     from napari_mmlnb.result import RunResult
 
 

@@ -13,7 +13,7 @@ from napari_mmlnb.cli.progress import follow
 from napari_mmlnb.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from napari_mmlnb.inference.runner import RunSettings
+    from napari_mmlnb.inference.settings import RunSettings
     from napari_mmlnb.result import RunResult
 
 DEFAULT_MODEL = "nb-phantom"

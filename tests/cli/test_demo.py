@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
-from napari_mmlnb.cli import demo
+from napari_mmlnb.cli.demo import has_display
 
 
 def test_the_demo_finds_the_subtype_of_its_phantom(mmlnb_process, tmp_path):
@@ -31,24 +32,19 @@ def test_the_demo_finds_the_subtype_of_its_phantom(mmlnb_process, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("system", "environment", "answer"),
-    [
-        ("Linux", {}, False),
-        ("Linux", {"DISPLAY": ":0"}, True),
-        ("Linux", {"WAYLAND_DISPLAY": "wayland-0"}, True),
-        ("Darwin", {}, True),
-    ],
+    ("environment", "answer"),
+    [({}, False), ({"DISPLAY": ":0"}, True), ({"WAYLAND_DISPLAY": "wayland-0"}, True)],
 )
-def test_a_display_is_found(monkeypatch, system, environment, answer):
+def test_a_display_is_found(monkeypatch, environment, answer):
+    monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(demo.platform, "system", lambda: system)
-    assert demo.has_display() is answer
+    assert has_display() is answer
 
 
-def test_no_display_without_napari(monkeypatch):
+def test_no_viewer_without_napari(monkeypatch):
     monkeypatch.setenv("DISPLAY", ":0")
-    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    assert demo.has_display() is False
+    monkeypatch.setattr("napari_mmlnb.cli.view.find_spec", lambda _name: None)
+    assert has_display() is False
