@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -60,7 +61,7 @@ def outlines(mask: Mask, size_um: tuple[float, float], smallest_um2: float) -> l
     return rings
 
 
-def _ring(contour: npt.NDArray[np.int32]) -> Ring:
+def _ring(contour: npt.NDArray[Any]) -> Ring:
     simple = cv2.approxPolyDP(contour, 1.0, True)[:, 0, ::-1]
     ring: Ring = (simple.astype(np.float64) + 0.5) * (SPACING_UM / 2)
     return ring

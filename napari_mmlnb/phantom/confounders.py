@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_mmlnb.phantom.layout import SPACING_UM, Layout
-from napari_mmlnb.phantom.noise import Field, fractal_field, smooth_field
+from napari_mmlnb.phantom.noise import Field, blur, distance_to_zero, fractal_field, smooth_field
 
 RGB = npt.NDArray[np.uint8]
 
@@ -55,8 +55,7 @@ def _stroke(shape: tuple[int, int], path: npt.NDArray[np.float64], width: float)
     """Distance-like raster of a stroke: 1 along the path, 0 at `width` from it, negative beyond."""
     line = np.full(shape, 255, np.uint8)
     cv2.polylines(line, [np.rint(path[:, ::-1]).astype(np.int32)], False, 0, 1)
-    distance: Field = cv2.distanceTransform(line, cv2.DIST_L2, 5)
-    return 1.0 - distance / np.float32(width)
+    return 1.0 - distance_to_zero(line) / np.float32(width)
 
 
 def _folds(rng: np.random.Generator, layout: Layout) -> Field:
@@ -72,7 +71,7 @@ def _folds(rng: np.random.Generator, layout: Layout) -> Field:
         width = rng.uniform(12.0, 40.0) / SPACING_UM
         ridge = _stroke(shape, path, width) + 0.25 * smooth_field(rng, shape, 60.0 / SPACING_UM)
         fold = np.maximum(fold, np.clip(3.0 * ridge, 0.0, 1.0) * np.float32(rng.uniform(0.5, 1.0)))
-    return cv2.GaussianBlur(fold, (0, 0), 0.8)  # type: ignore[no-any-return]
+    return blur(fold, 0.8)
 
 
 def _pen(rng: np.random.Generator, layout: Layout) -> Field:
@@ -90,7 +89,7 @@ def _pen(rng: np.random.Generator, layout: Layout) -> Field:
         streaks = 0.8 + 0.14 * fractal_field(rng, shape, 20.0, 4, 0.8)
         rim = 0.25 * np.exp(-(((stroke - 0.12) / 0.08) ** 2))
         ink = np.maximum(ink, np.clip(8.0 * stroke, 0.0, 1.0) * np.clip(streaks + rim, 0.2, 1.1))
-    return cv2.GaussianBlur(ink.astype(np.float32), (0, 0), 0.9)  # type: ignore[no-any-return]
+    return blur(ink.astype(np.float32), 0.9)
 
 
 def _defocus(rng: np.random.Generator, layout: Layout) -> Field:
@@ -130,8 +129,8 @@ def defocus(rgb: RGB, amount: Field, mpp: float) -> None:
         strongest = float(amount.max())
         sharp = patch.astype(np.float32)
         # Two widths of blur, mixed by the local amount, stand in for a blur that varies continuously.
-        half = cv2.GaussianBlur(sharp, (0, 0), 0.5 * strongest / mpp)
-        full = cv2.GaussianBlur(half, (0, 0), 0.87 * strongest / mpp)
+        half = blur(sharp, 0.5 * strongest / mpp)
+        full = blur(half, 0.87 * strongest / mpp)
         t = (2.0 * local / strongest)[..., None]
         near = sharp + np.clip(t, 0.0, 1.0) * (half - sharp)
         patch[:] = np.clip(near + np.clip(t - 1.0, 0.0, 1.0) * (full - near) + 0.5, 0, 255).astype(np.uint8)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from napari_mmlnb.phantom.layout import SPACING_UM, Layout
-from napari_mmlnb.phantom.noise import Field
+from napari_mmlnb.phantom.noise import Field, blur
 from napari_mmlnb.phantom.optics import BLOOD, EOSIN, HAEMATOXYLIN
 from napari_mmlnb.phantom.outline import ramp
 from napari_mmlnb.phantom.recipe import LABEL, Recipe
@@ -65,10 +65,10 @@ class Ground:
         scale = self._mpp / SPACING_UM
         matrix = np.array([[scale, 0.0, (block.x + 0.5) * scale - 0.5], [0.0, scale, (block.y + 0.5) * scale - 0.5]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        sampled: Field = cv2.warpAffine(
+        sampled = cv2.warpAffine(
             field, matrix, (block.width, block.height), flags=flags, borderMode=cv2.BORDER_REPLICATE
         )
-        return sampled
+        return np.asarray(sampled, np.float32)
 
     def window(self, field: Field, block: Block) -> Field:
         """The pixels of a raster of the layout that a block touches, with one more around; a view."""
@@ -225,6 +225,6 @@ _PAINTERS: dict[str, Callable[[Ground, Block], Paint]] = {
 
 def _softened(mask: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], sigma: float) -> Field:
     """A mask with soft borders, 0 to 1; nothing below 0.004 is kept, so that far blocks see none of it."""
-    soft: Field = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), sigma)
+    soft = blur(mask.astype(np.float32), sigma)
     soft[soft < 0.004] = 0.0
     return soft

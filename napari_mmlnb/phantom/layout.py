@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from napari_mmlnb.geometry import PixelGrid
-from napari_mmlnb.phantom.noise import Field, fractal_field, smooth_field
+from napari_mmlnb.phantom.noise import Field, blur, distance_to_zero, fractal_field, smooth_field
 from napari_mmlnb.phantom.recipe import DECISIVE, LABEL, NEUROPIL_BEARING, TISSUES, Recipe
 
 SPACING_UM = 4.0
@@ -150,10 +150,9 @@ def _fragments(rng: np.random.Generator, shape: tuple[int, int]) -> npt.NDArray[
 
 def _depth(tissue: npt.NDArray[np.bool_]) -> Field:
     """Signed distance to the tissue's outline, micrometres, positive inside."""
-    inside = cv2.distanceTransform(tissue.astype(np.uint8), cv2.DIST_L2, 5)
-    outside = cv2.distanceTransform((~tissue).astype(np.uint8), cv2.DIST_L2, 5)
-    depth: Field = ((inside - outside) * SPACING_UM).astype(np.float32)
-    return cv2.GaussianBlur(depth, (0, 0), 1.2)  # type: ignore[no-any-return]
+    inside = distance_to_zero(tissue.astype(np.uint8))
+    outside = distance_to_zero((~tissue).astype(np.uint8))
+    return blur((inside - outside) * np.float32(SPACING_UM), 1.2)
 
 
 def _lobules(
@@ -250,6 +249,6 @@ def _directions(rng: np.random.Generator, shape: tuple[int, int], gap: Field, ac
     field = np.empty((*shape, 2), np.float32)
     for plane, wave in enumerate((np.cos, np.sin)):
         field[..., plane] = near * wave(2.0 * (border + ripple)) + (1.0 - near) * wave(2.0 * (free + ripple))
-    blurred: Field = cv2.GaussianBlur(field, (0, 0), 2.0)
+    blurred = blur(field, 2.0)
     blurred /= np.maximum(np.hypot(blurred[..., 0], blurred[..., 1]), 1e-3)[..., None]
     return blurred

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-Field = npt.NDArray[np.float32]
+Field = npt.NDArray[np.floating[Any]]
+"""Real numbers on a raster; float32 wherever there are many."""
+
+
+def blur(field: Field, sigma: float) -> Field:
+    """Gaussian blur by `sigma` pixels, float32."""
+    return np.asarray(cv2.GaussianBlur(field, (0, 0), sigma), np.float32)
+
+
+def distance_to_zero(mask: npt.NDArray[np.uint8]) -> Field:
+    """Distance of every pixel to the nearest pixel that is 0, pixels, float32."""
+    return np.asarray(cv2.distanceTransform(mask, cv2.DIST_L2, 5), np.float32)
 
 
 def smooth_field(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> Field:
@@ -32,13 +45,14 @@ def smooth_field(rng: np.random.Generator, shape: tuple[int, int], scale: float)
     step = max(scale / 4.0, 1.0)
     coarse = tuple(int(np.ceil(n / step)) + 12 for n in shape)
     sigma = scale / (2.0 * step)
-    noise = cv2.GaussianBlur(rng.standard_normal(coarse, dtype=np.float32), (0, 0), max(sigma, 0.5))
+    noise = blur(rng.standard_normal(coarse, dtype=np.float32), max(sigma, 0.5))
     noise *= 2.0 * np.sqrt(np.pi) * max(sigma, 0.5)
     dy, dx = rng.uniform(3.0, 6.0, 2)
     matrix = np.array([[1.0 / step, 0.0, dx], [0.0, 1.0 / step, dy]])
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    field: Field = cv2.warpAffine(noise, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT)
-    return field
+    return np.asarray(
+        cv2.warpAffine(noise, matrix, shape[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT), np.float32
+    )
 
 
 def fractal_field(

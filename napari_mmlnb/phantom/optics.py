@@ -128,5 +128,4 @@ def transmit(canvas: Field, optics: Optics, ink: Field | None = None, noise: Fie
 def point_spread(rgb: RGB, optics: Optics, mpp: float) -> RGB:
     """Blur a picture as the scanner's lens does; `mpp` is its scale in micrometres per pixel."""
     sigma = optics.blur_um / mpp
-    blurred: RGB = cv2.GaussianBlur(rgb, (0, 0), sigma) if sigma > 0.2 else rgb
-    return blurred
+    return np.asarray(cv2.GaussianBlur(rgb, (0, 0), sigma), np.uint8) if sigma > 0.2 else rgb

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from napari_mmlnb.phantom.noise import Field
 
@@ -63,7 +62,7 @@ class Plot:
         sigma = scale_um / 2.0 / self.mpp
         if sigma < 0.35:
             return white
-        grain: Field = cv2.GaussianBlur(white, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+        grain = np.asarray(cv2.GaussianBlur(white, (0, 0), sigma, borderType=cv2.BORDER_REFLECT), np.float32)
         return grain / max(float(grain.std()), 1e-3)
 
 
@@ -98,7 +97,7 @@ class Outline:
         return cls(radius, float(np.exp(abs(rng.normal(0.0, stretch)))), direction, waves)
 
 
-def ramp(depth: npt.NDArray[np.float32], width: float) -> Field:
+def ramp(depth: Field, width: float) -> Field:
     """0 outside to 1 inside across an edge of `width` micrometres."""
     coverage: Field = np.clip(depth / np.float32(width) + np.float32(0.5), 0.0, 1.0)
     return coverage

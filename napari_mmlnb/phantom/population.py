@@ -154,7 +154,8 @@ def scatter(rng: np.random.Generator, density: Field, distance: Field | float, l
         push = np.clip(apart[:, None] - gap[:, 1:], 0.0, None) / np.maximum(gap[:, 1:], 0.2)
         points = points + 0.35 * (away * push[..., None]).sum(axis=1)
     inside = layout.at(layout.tissue, points[:, 0], points[:, 1])
-    return points[np.asarray(inside, bool)]
+    kept: Points = points[np.asarray(inside, bool)]
+    return kept
 
 
 def populate(rng: np.random.Generator, recipe: Recipe, layout: Layout) -> Population:

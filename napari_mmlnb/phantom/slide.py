@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -157,14 +158,27 @@ def write_phantom(
     return truth
 
 
+def subtype_named(name: str) -> Subtype:
+    """A subtype by its name.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such subtype.
+    """
+    for subtype in get_args(Subtype):
+        if subtype == name:
+            return cast(Subtype, subtype)
+    raise UnknownNameError("subtype", name, get_args(Subtype))
+
+
 def truth_path(path: Path) -> Path:
     """Where the truth of a phantom lies."""
     return path.with_suffix(".truth.json")
 
 
 def _check(subtype: str, seed: int, size: tuple[int, int], mpp: float, stain_shift: float) -> None:
-    if subtype not in DECISIVE:
-        raise UnknownNameError("subtype", subtype, tuple(DECISIVE))
+    subtype_named(subtype)
     if seed < 0:
         raise RequestError(f"A seed of {seed} is negative.", "Give 0 or more.")
     if not MPP_RANGE[0] <= mpp <= MPP_RANGE[1]:

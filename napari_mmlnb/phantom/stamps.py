@@ -39,7 +39,7 @@ class Stamp:
     @property
     def half(self) -> int:
         """Pixels from the middle to the edge."""
-        return self.keep.shape[1] // 2
+        return int(self.keep.shape[1]) // 2
 
     def turned(self, code: int) -> Stamp:
         """One of the eight mirror images and quarter turns, `code` 0 to 7; a view."""

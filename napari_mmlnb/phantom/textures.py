@@ -121,13 +121,13 @@ def along(banks: tuple[tuple[Texture, ...], ...], angle: Field, y: int, x: int) 
     height, width = angle.shape
     totals = [np.zeros(angle.shape, np.float32) for _ in banks]
     for index, weight in _weights(angle, ORIENTATIONS):
-        for total, bank in zip(totals, banks, strict=True):
-            total += weight * bank[index].at(y, x, height, width)
+        for number, bank in enumerate(banks):
+            totals[number] += weight * bank[index].at(y, x, height, width)
     return totals
 
 
 def _weights(angle: Field, number: int) -> Iterator[tuple[int, Field]]:
-    """Weight of each direction of a bank, 1 where the angle is its own, 0 at its neighbours'; those without are left out."""
+    """Weight of each direction of a bank: 1 where the angle is its own, 0 at its neighbours'; idle ones left out."""
     place = np.mod(angle * np.float32(number / np.pi), np.float32(number))
     for index in range(number):
         away = np.abs(place - np.float32(index))

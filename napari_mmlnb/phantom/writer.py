@@ -60,4 +60,4 @@ def write_pyramid(path: Path, rgb: RGB, mpp: float, quality: int) -> None:
             if max(level.shape[:2]) < SMALLEST_PX:
                 break
             half = (max(level.shape[1] // 2, 1), max(level.shape[0] // 2, 1))
-            level = cv2.resize(level, half, interpolation=cv2.INTER_AREA)
+            level = np.asarray(cv2.resize(level, half, interpolation=cv2.INTER_AREA), np.uint8)
