@@ -13,7 +13,10 @@ from napari_mmlnb.report.colour_map import TISSUE_RGB, blend
 from napari_mmlnb.result import ClassRecord
 from napari_mmlnb.viewer.section import Section, say
 
+NO_CLASS = ""
+"""Not None: PySide6 6.12 loses a reference whenever None is read from an item, which crashes Python 3.11 in the end."""
 ASK = "Show the attention anyway (not valid for this slide)"
+WHY_NOT = "It is not valid for this slide: the model abstained."
 ATTENTION_UNIT = "Attention in units of the slide's mean: 1 is average. The scale is fixed for the model."
 CONTRIBUTION_UNIT = "Share of the image branch's score for the class: blue speaks against it, yellow for it."
 
@@ -115,12 +118,12 @@ class AttentionBox(Section):
     @property
     def class_id(self) -> str | None:
         """The class whose contribution is chosen; None for attention."""
-        return self.chooser.currentData()
+        return self.chooser.currentData() or None
 
     def offer(self, classes: Sequence[ClassRecord]) -> None:
         """List what can be shown; no classes for an abstained run, which names none."""
         self.chooser.clear()
-        self.chooser.addItem("Attention", None)
+        self.chooser.addItem("Attention", NO_CLASS)
         for record in classes:
             self.chooser.addItem(f"Contribution to {record.label}", record.id)
 
@@ -130,7 +133,7 @@ class AttentionBox(Section):
         self.ask.setChecked(asked_for)
         self.ask.blockSignals(False)
         self.ask.setVisible(abstained)
-        say(self.ask_note, "It is not valid for this slide: the model does not know such slides." if abstained else "")
+        say(self.ask_note, WHY_NOT if abstained else "")
         shown = asked_for or not abstained
         self.controls.setVisible(shown)
         self.unit.setVisible(shown)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QWheelEvent
-from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit, QPlainTextEdit, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit, QSizePolicy, QTextEdit, QVBoxLayout, QWidget
 
 from napari_mmlnb.result import ClassRecord
 from napari_mmlnb.viewer.section import Section
@@ -45,7 +45,8 @@ class DecisionBox(Section):
         self.decision.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.decision.setMinimumContentsLength(8)
         self.decision.lineEdit().setPlaceholderText("Choose, or write your own")
-        self.reason = QPlainTextEdit()
+        self.reason = QTextEdit()
+        self.reason.setAcceptRichText(False)
         self.reason.setTabChangesFocus(True)
         self.reason.setPlaceholderText("Why (optional)")
         self.reason.setFixedHeight(64)

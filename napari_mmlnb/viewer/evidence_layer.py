@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_mmlnb.geometry import Region
 from napari_mmlnb.result import Evidence
-from napari_mmlnb.viewer.heatmap_layer import UNITS
+from napari_mmlnb.viewer.heatmap_layer import ROLE, UNITS
 
 if TYPE_CHECKING:
     from napari.layers import Shapes
@@ -54,6 +54,9 @@ class EvidenceLayer:
 
     def show(self, evidence: Sequence[Evidence]) -> None:
         """Outline these tiles in place of those shown before."""
+        if self.layer is not None and tuple(evidence) == self._evidence:
+            self.layer.visible = True
+            return
         self.remove()
         self._evidence = tuple(evidence)
         if not self._evidence:
@@ -65,13 +68,14 @@ class EvidenceLayer:
             shape_type="polygon",
             name=NAME,
             features={"rank": [str(e.rank) for e in self._evidence]},
-            text={"string": "{rank}", "anchor": "upper_left", "size": 11, "color": COLOUR},
+            text={"string": "{rank}", "anchor": "upper_left", "size": 14, "color": COLOUR},
             edge_width=side * EDGE_SHARE,
             edge_color=COLOUR,
             face_color="transparent",
+            opacity=1.0,
             units=UNITS,
             axis_labels=("y", "x"),
-            metadata={"mmlnb_role": "evidence"},
+            metadata={ROLE: "evidence"},
         )
         self._layer.editable = False
         self._viewer.layers.selection.active = active
@@ -81,6 +85,11 @@ class EvidenceLayer:
         if self.layer is not None:
             self.layer.edge_color = [CHOSEN_COLOUR if i == index else COLOUR for i in range(len(self._evidence))]
         go_to(self._viewer, self._evidence[index].region)
+
+    def hide(self) -> None:
+        """Show nothing."""
+        if self.layer is not None:
+            self.layer.visible = False
 
     def remove(self) -> None:
         """Take the outlines away."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from qtpy.QtCore import QModelIndex, QRect, QSize, Qt, Signal
-from qtpy.QtGui import QFont, QIcon, QImage, QPainter, QPalette, QPixmap, QResizeEvent
+from qtpy.QtGui import QFont, QFontMetrics, QIcon, QImage, QPainter, QPalette, QPixmap, QResizeEvent
 from qtpy.QtWidgets import (
     QListWidget,
     QListWidgetItem,
@@ -23,7 +23,7 @@ from napari_mmlnb.viewer.section import Section, say
 
 THUMBNAIL_PX = 84
 PAD_PX = 6
-LIST_HEIGHT_PX = 330
+MAX_HEIGHT_PX = 360
 DETAIL_ROLE = Qt.ItemDataRole.UserRole
 HINT = "Up and Down walk the tiles, Enter goes to the chosen one."
 WRAP = Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop
@@ -87,9 +87,7 @@ class EvidenceDelegate(QStyledItemDelegate):
         return bold
 
     @staticmethod
-    def _metrics(font: QFont, option: QStyleOptionViewItem):
-        from qtpy.QtGui import QFontMetrics  # noqa: PLC0415
-
+    def _metrics(font: QFont, option: QStyleOptionViewItem) -> QFontMetrics:
         return QFontMetrics(font, option.widget) if option.widget is not None else QFontMetrics(font)
 
 
@@ -100,6 +98,13 @@ class EvidenceWidget(QListWidget):
         """Wrap the text at the new width."""
         super().resizeEvent(event)
         self.scheduleDelayedItemsLayout()
+        if event.size().width() != event.oldSize().width():
+            self.fit()
+
+    def fit(self) -> None:
+        """Be as high as the rows, up to a limit."""
+        rows = sum(self.sizeHintForRow(i) for i in range(self.count()))
+        self.setFixedHeight(min(rows + 2 * self.frameWidth() + PAD_PX, MAX_HEIGHT_PX))
 
 
 class EvidenceList(Section):
@@ -123,7 +128,6 @@ class EvidenceList(Section):
         self.list.setIconSize(QSize(THUMBNAIL_PX, THUMBNAIL_PX))
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
-        self.list.setFixedHeight(LIST_HEIGHT_PX)
         self.list.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.body.addWidget(self.list)
         self.list.currentRowChanged.connect(self._go)
@@ -146,14 +150,15 @@ class EvidenceList(Section):
         for i, evidence in enumerate(result.evidence):
             item = QListWidgetItem(self._heading(i, result, with_attention))
             item.setData(DETAIL_ROLE, "\n".join(evidence.sentences))
-            if i < len(tiles):
-                item.setIcon(QIcon(pixmap_of(tiles[i], THUMBNAIL_PX)))
-            spoken = f"Tile {item.text()}. {' '.join(evidence.sentences)}"
+            item.setIcon(QIcon(pixmap_of(tiles[i], THUMBNAIL_PX)) if i < len(tiles) else QIcon())
+            spoken = f"{item.text()}. {' '.join(evidence.sentences)}"
             item.setData(Qt.ItemDataRole.AccessibleTextRole, spoken)
             self.list.addItem(item)
         self.list.setCurrentRow(-1)
+        self.list.fit()
         self.list.blockSignals(False)
         abstained = result.decision == "abstain"
+        self.title.setText("Described tiles" if abstained else "Evidence")
         say(self.note, "Tiles that were described; they are no evidence for any class." if abstained else HINT)
         self.setVisible(bool(result.evidence))
 
@@ -167,7 +172,7 @@ class EvidenceList(Section):
     @staticmethod
     def _heading(index: int, result: RunResult, with_attention: bool) -> str:
         evidence = result.evidence[index]
-        parts = [str(evidence.rank)]
+        parts = [f"Tile {evidence.rank}"]
         if with_attention:
             parts.append(wording.attention_words(evidence))
         contribution = wording.contribution_words(evidence, result)

@@ -17,6 +17,7 @@ ATTENTION = "attention"
 NOT_VALID = "attention (not valid for this slide)"
 SO_FAR = "attention (so far)"
 UNITS = ("um", "um")
+ROLE = "mmlnb_role"
 DEFAULT_OPACITY = 0.8
 
 
@@ -46,6 +47,11 @@ class HeatmapLayer:
     def layer(self) -> Image | None:
         """The layer; None where nothing is shown, or a person has removed it."""
         return self._layer if self._layer is not None and self._layer in self._viewer.layers else None
+
+    @property
+    def shown(self) -> bool:
+        """Whether there is anything to be seen."""
+        return self.layer is not None and self.layer.visible
 
     @property
     def opacity(self) -> float:
@@ -84,6 +90,14 @@ class HeatmapLayer:
         layer.contrast_limits_range = limits
         layer.contrast_limits = limits
         layer.name = name
+        layer.visible = True
+
+    def hide(self) -> None:
+        """Show nothing. The layer stays, empty: taking one away makes napari collect garbage for half a second."""
+        if self.layer is not None:
+            self.layer.visible = False
+            self.layer.data = np.full_like(self.layer.data, np.nan)
+            self.layer.name = ATTENTION
 
     def remove(self) -> None:
         """Take the layer away."""
@@ -101,8 +115,12 @@ class HeatmapLayer:
             opacity=self._opacity,
             units=UNITS,
             axis_labels=("y", "x"),
-            metadata={"mmlnb_role": "heatmap"},
+            metadata={ROLE: "heatmap"},
         )
+        # Outlines and warnings stay above the colours.
+        above = [i for i, other in enumerate(self._viewer.layers) if other is not layer and ROLE in other.metadata]
+        if above:
+            self._viewer.layers.move(len(self._viewer.layers) - 1, above[0])
         # A new layer takes the selection; the person was working with the slide.
         self._viewer.layers.selection.active = active
         self._layer = layer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_mmlnb.result import RunMaps
+from napari_mmlnb.result import RunMaps, RunResult
 from napari_mmlnb.viewer.evidence_layer import EvidenceLayer
 from napari_mmlnb.viewer.heatmap_layer import ATTENTION, NOT_VALID, SO_FAR, HeatmapLayer
 from napari_mmlnb.viewer.session import Session
@@ -26,25 +26,19 @@ class Overlays:
         """Attention so far, while a run goes on."""
         self.heatmap.show(maps, name=SO_FAR)
 
-    def show_session(self, session: Session | None, class_id: str | None = None) -> None:
-        """What a finished run found; takes everything away where there is none."""
-        result = session.result if session is not None else None
-        if session is None or result is None:
-            self.clear()
-            return
-        self.show_heatmap(session, class_id)
-        self.evidence.remove()
+    def show_findings(self, result: RunResult) -> None:
+        """Outlines of the evidence and the tiles that could not be read."""
         if result.maps is not None:
             self.unreadable.show(result.maps)
         else:
-            self.unreadable.remove()
+            self.unreadable.hide()
         self.evidence.show(result.evidence)
 
     def show_heatmap(self, session: Session, class_id: str | None = None) -> None:
         """Attention, or the contribution to a class; hidden for an abstained run unless it was asked for."""
         maps = session.result.maps if session.result is not None else None
         if maps is None or (session.abstained and not session.attention_asked_for):
-            self.heatmap.remove()
+            self.heatmap.hide()
         elif session.abstained:
             self.heatmap.show(maps, name=NOT_VALID)
         elif class_id is None:
@@ -52,6 +46,12 @@ class Overlays:
         else:
             label = session.result.class_record(class_id).label
             self.heatmap.show(maps, class_id=class_id, name=f"contribution to {label}")
+
+    def hide(self) -> None:
+        """Show nothing but the slide."""
+        self.heatmap.hide()
+        self.unreadable.hide()
+        self.evidence.hide()
 
     def clear(self) -> None:
         """Take every layer away."""

@@ -1,4 +1,4 @@
-"""Probabilities as bars with their numbers, a row a class, a column a branch."""
+"""Probabilities as bars with their numbers: two lines a class, a column a branch."""
 
 from __future__ import annotations
 
@@ -79,27 +79,31 @@ class ProbabilityTable(QWidget):
         table = QWidget()
         grid = QGridLayout(table)
         grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(8)
+        grid.setHorizontalSpacing(10)
+        grid.setVerticalSpacing(2)
         branches = [name for name in BRANCH_LABELS if any(name in row.values for row in rows)]
-        for column, branch in enumerate(branches, start=2):
+        for column, branch in enumerate(branches, start=1):
             grid.addWidget(QLabel(BRANCH_LABELS[branch]), 0, column)
-            grid.setColumnStretch(column, 2)
-        grid.setColumnStretch(1, 3)
-        for line, row in enumerate(rows, start=1):
-            grid.addWidget(class_chip(row.record.colour), line, 0)
-            grid.addWidget(wrapped_label(row.record.label, role="title" if row.predicted else ""), line, 1)
-            for column, branch in enumerate(branches, start=2):
+            grid.setColumnStretch(column, 1)
+        # The label has a line of its own: a long word beside the bars would be cut in a narrow dock.
+        for i, row in enumerate(rows):
+            label, bars = 1 + 2 * i, 2 + 2 * i
+            grid.addWidget(class_chip(row.record.colour), label, 0)
+            grid.addWidget(
+                wrapped_label(row.record.label, role="title" if row.predicted else ""), label, 1, 1, len(branches)
+            )
+            for column, branch in enumerate(branches, start=1):
                 if branch in row.values:
                     cell = self._cell(row.values[branch], row.record.colour)
                     cell.setAccessibleName(f"{row.record.label}, {BRANCH_LABELS[branch]}: {row.values[branch]:.2f}")
-                    grid.addWidget(cell, line, column)
+                    grid.addWidget(cell, bars, column)
         return table
 
     @staticmethod
     def _cell(value: float, colour: str) -> QWidget:
         cell = QWidget()
         layout = QVBoxLayout(cell)
-        layout.setContentsMargins(0, 2, 0, 2)
+        layout.setContentsMargins(0, 0, 0, 4)
         layout.setSpacing(1)
         layout.addWidget(QLabel(f"{value:.2f}"))
         layout.addWidget(Bar(value, colour))

@@ -14,6 +14,7 @@ from napari_mmlnb.slides.slide import open_slide
 from napari_mmlnb.viewer.slide_layer import slide_layer_data
 
 SUBTYPE = "pd"
+SIZE = (4096, 4096)
 SEED = 900_002
 """Far from the seeds that bundles are trained on."""
 
@@ -31,7 +32,7 @@ def synthetic_slide() -> list[tuple[Any, ...]]:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f"draft-{path.name}")
         with progress(total=0, desc="Making the synthetic slide"):
-            write_phantom(draft, subtype=SUBTYPE, seed=SEED)
+            write_phantom(draft, subtype=SUBTYPE, seed=SEED, size=SIZE)
         draft.with_suffix(".truth.json").replace(path.with_suffix(".truth.json"))
         # The slide last: its name exists only once it is whole.
         draft.replace(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 GAP_PX = 6
@@ -81,6 +81,23 @@ class Section(QWidget):
         label.hide()
         self.body.addWidget(label)
         return label
+
+
+class Column(QWidget):
+    """The sections one below the other, as high as their text needs at the width that there is.
+
+    Without this a scroll area adds up what every wrapped text would need in the narrowest dock, and scrolls on into
+    nothing.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sections = QVBoxLayout(self)
+        self.sections.setContentsMargins(GAP_PX, GAP_PX, GAP_PX, GAP_PX)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+        """The width is a minimum, the height follows from it."""
+        return QSize(super().minimumSizeHint().width(), 0)
 
 
 def say(label: QLabel, text: str) -> None:

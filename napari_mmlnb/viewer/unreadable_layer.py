@@ -8,7 +8,7 @@ import numpy as np
 from napari.utils.colormaps import DirectLabelColormap
 
 from napari_mmlnb.result import RunMaps, TileState
-from napari_mmlnb.viewer.heatmap_layer import UNITS
+from napari_mmlnb.viewer.heatmap_layer import ROLE, UNITS
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -33,9 +33,10 @@ class UnreadableLayer:
     def show(self, maps: RunMaps) -> None:
         """Mark the unreadable tiles of a run."""
         unreadable = (maps.state == TileState.UNREADABLE).astype(np.uint8)
-        self.remove()
         if not unreadable.any():
+            self.hide()
             return
+        self.remove()
         active = self._viewer.layers.selection.active
         self._layer = self._viewer.add_labels(
             unreadable,
@@ -46,10 +47,15 @@ class UnreadableLayer:
             axis_labels=("y", "x"),
             opacity=0.7,
             colormap=DirectLabelColormap(color_dict={0: "transparent", 1: COLOUR, None: "transparent"}),
-            metadata={"mmlnb_role": "unreadable"},
+            metadata={ROLE: "unreadable"},
         )
         self._layer.editable = False
         self._viewer.layers.selection.active = active
+
+    def hide(self) -> None:
+        """Show nothing."""
+        if self.layer is not None:
+            self.layer.visible = False
 
     def remove(self) -> None:
         """Take the layer away."""

@@ -27,7 +27,7 @@ from napari_mmlnb.viewer.overlays import Overlays
 from napari_mmlnb.viewer.run_box import RunBox
 from napari_mmlnb.viewer.run_control import RunControl
 from napari_mmlnb.viewer.scene import dress_scene
-from napari_mmlnb.viewer.section import GAP_PX
+from napari_mmlnb.viewer.section import Column
 from napari_mmlnb.viewer.session import Session
 from napari_mmlnb.viewer.slide_box import SlideBox
 from napari_mmlnb.viewer.slide_layer import add_slide
@@ -135,6 +135,8 @@ class Workspace(QWidget):
         self.slide_box.set_slides(self.shelf.names, self.shelf.index)
         if session is not None:
             self.slide_box.set_facts(wording.slide_line(session.slide))
+        else:
+            self.overlays.clear()
         self.run_box.end()
         self._set_ready()
         self._show(session)
@@ -183,9 +185,10 @@ class Workspace(QWidget):
         for box in self._of_result:
             box.setVisible(result is not None)
         self.export_box.reset()
-        self.overlays.show_session(session)
         if session is None or result is None:
+            self.overlays.hide()
             return
+        self.overlays.show_findings(result)
         self.verdict.show_result(result)
         self.description.show_result(result)
         self.attention.offer(() if session.abstained or result.maps is None else result.classes)
@@ -205,7 +208,7 @@ class Workspace(QWidget):
             return
         self.overlays.show_heatmap(session, class_id)
         layer = self.overlays.heatmap.layer
-        if layer is not None:
+        if layer is not None and self.overlays.heatmap.shown:
             self.attention.set_scale(layer.colormap.colors, tuple(layer.contrast_limits))
 
     def _on_asked(self, asked: bool) -> None:
@@ -247,12 +250,10 @@ class Workspace(QWidget):
     # Putting it together ----------------------------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
-        inside = QWidget()
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(GAP_PX, GAP_PX, GAP_PX, GAP_PX)
+        inside = Column()
         for box in (self.banner, self.slide_box, self.model_box, self.run_box, *self._of_result):
-            column.addWidget(box)
-        column.addStretch(1)
+            inside.sections.addWidget(box)
+        inside.sections.addStretch(1)
         self.scroll = QScrollArea()
         self.scroll.setWidget(inside)
         self.scroll.setWidgetResizable(True)

@@ -89,7 +89,9 @@ def make_evidence() -> tuple[Evidence, ...]:
 
 def make_result(slide: Slide, *, abstain: bool = False, unreadable: tuple[tuple[int, int], ...] = ()) -> RunResult:
     """A finished run on a slide."""
-    p = {"ud": 0.1, "pd": 0.7, "d": 0.2}
+    image = {"ud": 0.1, "pd": 0.71, "d": 0.19}
+    text = {"ud": 0.1, "pd": 0.62, "d": 0.28}
+    fused = {"ud": 0.05, "pd": 0.83, "d": 0.12}
     height, width = slide.grids[0].shape
     maps = make_maps(slide, unreadable)
     used = int((maps.state == TileState.USED).sum())
@@ -107,7 +109,7 @@ def make_result(slide: Slide, *, abstain: bool = False, unreadable: tuple[tuple[
         decision="abstain" if abstain else "predict",
         abstain_reasons=(AbstainReason(code="out_of_distribution", text=REASON),) if abstain else (),
         classes=CLASSES,
-        probabilities=Probabilities(image=p, text=p | {"pd": 0.6, "d": 0.3}, fused=p | {"pd": 0.8, "d": 0.1}),
+        probabilities=Probabilities(image=image, text=text, fused=fused),
         prediction=None if abstain else "pd",
         prediction_set=() if abstain else ("pd", "d"),
         text_trust=TextTrust(gate=0.37),

@@ -1,0 +1,47 @@
+"""`mmlnb view`: napari with the workspace laid out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from napari_mmlnb.cli.mpp import MPP
+from napari_mmlnb.errors import MissingExtraError, RequestError, SlideNotFoundError
+
+
+@click.command(name="view", short_help="Open napari with the workspace laid out.")
+@click.argument("slide", required=False, type=click.Path(path_type=Path))
+@click.option("--mpp", type=MPP, help="Micrometres per pixel, X or X,Y, where the file does not say or is wrong.")
+def command(slide: Path | None, mpp: tuple[float, float] | None) -> None:
+    """Open napari with the workspace, and SLIDE in it where one is given."""
+    check_gui()
+    if slide is not None and not slide.exists():
+        raise SlideNotFoundError(slide)
+    from napari_mmlnb.viewer.launch import run_workspace
+
+    run_workspace(slide, mpp=mpp)
+
+
+def check_gui() -> None:
+    """Find out whether a window can be opened, before Qt ends the program over it.
+
+    Raises
+    ------
+    MissingExtraError
+        If napari or Qt is not installed.
+    RequestError
+        If there is no display.
+    """
+    if find_spec("napari") is None or find_spec("qtpy") is None:
+        raise MissingExtraError("napari", "gui")
+    if not any(find_spec(binding) for binding in ("PySide6", "PyQt6")):
+        raise MissingExtraError("Qt", "gui")
+    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise RequestError(
+            "There is no display to open a window on.",
+            "Start it on a desktop, or use 'mmlnb classify', which needs none.",
+        )
