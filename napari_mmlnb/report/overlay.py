@@ -25,7 +25,7 @@ _HATCH_PERIOD_PX = 10
 _SUBPIXEL_BITS = 4
 
 
-def enlarged(maps: RunMaps, at_least_px: int = 1200) -> tuple[RGB, PixelGrid]:
+def enlarged(maps: RunMaps, at_least_px: int = 800) -> tuple[RGB, PixelGrid]:
     """The thumbnail, each pixel repeated until lines drawn on it are fine enough for print.
 
     Parameters

@@ -62,7 +62,17 @@ def write_pdf(result: RunResult, path: Path, review: Review | None = None) -> No
         data["attached"] = _ATTACHED
         template = resources.files("napari_mmlnb.report") / "templates" / "report.typ"
         (root / "report.typ").write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
-        path.write_bytes(_compile(root, data, int(result.created.timestamp())))
+        _write_whole(path, _compile(root, data, int(result.created.timestamp())))
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Replace a file at once, so that a full disk leaves the earlier one rather than half of this."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def attached_record(result: RunResult) -> RunResult:

@@ -258,6 +258,21 @@ def test_typst_faults_are_not_hidden(tmp_path, monkeypatch):
     assert not (tmp_path / "report.pdf").exists()
 
 
+def test_a_full_disk_leaves_the_earlier_report(tmp_path, monkeypatch):
+    path = tmp_path / "report.pdf"
+    path.write_bytes(b"the earlier one")
+
+    def full(self, content):
+        self.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_pdf(make_result(), path)
+    assert path.read_bytes() == b"the earlier one"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_record_without_rasters_is_refused(tmp_path):
     with pytest.raises(ValueError, match="rasters"):
         write_pdf(make_result().with_maps(None), tmp_path / "report.pdf")
