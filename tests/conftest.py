@@ -1,4 +1,4 @@
-"""What every test may use: no network, no caches of the person's own, small slides made here, and real ones if present."""
+"""What every test may use: no network, no caches of the person's own, small slides made here, real ones if present."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Shared machines are slow at times; the same examples everywhere, so that a failure can be seen again.
+settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=60)
+settings.load_profile("repeatable")
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_OFFLINE"] = "1"

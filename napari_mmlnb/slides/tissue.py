@@ -25,9 +25,9 @@ from napari_mmlnb.slides.slide import Slide
 Mask = npt.NDArray[np.bool_]
 
 # Of the most absorbed channel, and between it and the least absorbed one.
-_MIN_DENSITY = 0.05
-_MIN_SPREAD = 0.03
-_SMOOTH_UM = 12.0
+_MIN_DENSITY = 0.035
+_MIN_SPREAD = 0.02
+_SMOOTH_UM = 5.0
 _MIN_SPECK_MM2 = 0.01
 _MAX_HOLE_MM2 = 0.01
 _PEN_RIM_UM = 40.0

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import tifffile
+from scipy import sparse
 
 RGB = npt.NDArray[np.uint8]
 
@@ -28,17 +29,22 @@ def tissue_picture(height: int, width: int, seed: int = 0) -> RGB:
 
 def area_level(picture: RGB, height: int, width: int) -> RGB:
     """The picture at another size, each pixel the mean of the exact area that it covers."""
-    out = _weights(height, picture.shape[0]) @ picture.astype(np.float64).reshape(picture.shape[0], -1)
-    out = out.reshape(height, picture.shape[1], 3).transpose(1, 0, 2).reshape(picture.shape[1], -1)
-    out = _weights(width, picture.shape[1]) @ out
+    rows = _weights(height, picture.shape[0]) @ picture.astype(np.float64).reshape(picture.shape[0], -1)
+    turned = rows.reshape(height, -1, 3).transpose(1, 0, 2).reshape(picture.shape[1], -1)
+    out = _weights(width, picture.shape[1]) @ turned
     return np.rint(out.reshape(width, height, 3).transpose(1, 0, 2)).astype(np.uint8)
 
 
-def _weights(out: int, size: int) -> npt.NDArray[np.float64]:
-    edges = np.arange(out + 1) * (size / out)
-    pixels = np.arange(size)
-    overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    return np.clip(overlap, 0, None) / (size / out)
+def _weights(out: int, size: int) -> sparse.csr_array:
+    """Share of each input pixel in each output pixel, (out, size)."""
+    step = size / out
+    entries = []
+    for index in range(out):
+        low, high = index * step, (index + 1) * step
+        for pixel in range(int(low), min(int(np.ceil(high)), size)):
+            entries.append((index, pixel, (min(high, pixel + 1) - max(low, pixel)) / step))
+    rows, columns, weights = zip(*entries, strict=True)
+    return sparse.csr_array((weights, (rows, columns)), shape=(out, size))
 
 
 def write_tiff(
@@ -48,7 +54,7 @@ def write_tiff(
     downsamples: Sequence[float] = (),
     mpp: tuple[float, float] | None = (0.5, 0.5),
     compression: str | None = "deflate",
-    photometric: str = "rgb",
+    photometric: str = "ycbcr",
     subifds: bool = False,
     ome: bool = False,
     tile: int = 256,
@@ -65,8 +71,10 @@ def write_tiff(
         Of the further levels, nominal; their sizes are rounded to whole pixels.
     mpp : (x, y) or None
         Written as resolution tags in centimetres (OME: as PhysicalSize).
-    compression, photometric : str
-        As tifffile names them.
+    compression : str
+        As tifffile names it.
+    photometric : str
+        What a JPEG holds: "ycbcr" or "rgb".
     subifds : bool
         Put the levels into SubIFDs instead of pages.
     ome : bool
@@ -77,13 +85,10 @@ def write_tiff(
     if picture is None:
         picture = np.random.default_rng(0).integers(0, 256, (600, 700, 3), dtype=np.uint8)
     height, width = picture.shape[:2]
-    options: dict[str, object] = {
-        "tile": (tile, tile),
-        "photometric": photometric if compression == "jpeg" else "rgb",
-        "compression": compression,
-    }
+    options: dict[str, object] = {"tile": (tile, tile), "photometric": "rgb", "compression": compression}
     if compression == "jpeg":
-        options["compressionargs"] = {"level": 95}
+        # tifffile stores RGB as YCbCr unless told to leave it.
+        options["compressionargs"] = {"level": 95} | ({"outcolorspace": "RGB"} if photometric == "rgb" else {})
     metadata: dict[str, object] | None = None
     if ome:
         metadata = {"axes": "YXS"}

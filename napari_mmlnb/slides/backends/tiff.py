@@ -166,16 +166,33 @@ def _level_pages(path: Path, tif: Any) -> tuple[Any, ...]:
     series = _main_series(tif)
     if series.axes != "YXS":
         raise SlideReadError(path, f"{path} holds {_what(series)}, not one RGB picture.", _NO_SLIDE)
-    pages = []
-    for level in series.levels:
-        page = level.pages[0].aspage()
-        problem = _unreadable(page)
-        if problem:
-            raise SlideReadError(path, f"{path} {problem}.", _NO_SLIDE)
+    first = series.levels[0].pages[0].aspage()
+    problem = _unreadable(first)
+    if problem:
+        raise SlideReadError(path, f"{path} {problem}.", _NO_SLIDE)
+    pages = [
+        first,
+        *(page for page in _reduced_pages(tif, series) if _same_view(page, first) and not _unreadable(page)),
+    ]
+    for page in pages:
         _ = page.decode, page.jpegtables  # tifffile fetches them from the file on first use, which will be closed
-        pages.append(page)
     pages.sort(key=lambda page: -page.imagewidth * page.imagelength)
     return tuple(pages)
+
+
+def _reduced_pages(tif: Any, series: Any) -> list[Any]:
+    """Pages and SubIFDs marked as reduced copies. tifffile's own levels leave out downsamples such as 2.5."""
+    pages = [level.pages[0].aspage() for level in series.levels[1:]]
+    known = {page.offset for page in pages}
+    beside = [page.aspage() for page in [*tif.pages[1:], *(series.levels[0].pages[0].aspage().pages or [])]]
+    return pages + [page for page in beside if page.is_reduced and page.offset not in known]
+
+
+def _same_view(page: Any, first: Any) -> bool:
+    """Whether a smaller page shows all of the first: the same aspect ratio, but for the rounding of its size."""
+    expected = first.imagelength * page.imagewidth / first.imagewidth
+    smaller = page.imagewidth < first.imagewidth and page.imagelength < first.imagelength
+    return smaller and abs(page.imagelength - expected) <= 1 + first.imagelength / first.imagewidth
 
 
 def _main_series(tif: Any) -> Any:
@@ -205,8 +222,11 @@ def _unreadable(page: Any) -> str:
     if min(page.tilelength, page.tilewidth) < 1:
         return "states an impossible tile size"
     tiles = -(-page.imagelength // page.tilelength) * -(-page.imagewidth // page.tilewidth)
-    short = min(len(page.dataoffsets), len(page.databytecounts)) < tiles
-    return "has a tile table that is too short for its size" if short else ""
+    if min(len(page.dataoffsets), len(page.databytecounts)) < tiles:
+        return "has a tile table that is too short for its size"
+    size = page.parent.filehandle.size
+    gone = all(offset + count > size for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False))
+    return "ends before its first tile: it is incomplete" if gone else ""
 
 
 def _associated_pages(tif: Any) -> dict[str, int]:

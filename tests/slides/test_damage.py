@@ -1,0 +1,111 @@
+"""Damaged slides: a typed error, or the damage shown where it is; never white in silence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_mmlnb.errors import SlideReadError, TileReadError
+from napari_mmlnb.slides.slide import open_slide
+from napari_mmlnb.slides.tile_grid import build_tile_grid
+from napari_mmlnb.slides.tile_reader import TileReader
+from napari_mmlnb.slides.tissue import TissueMask, find_tissue
+from tests.slides.made import tissue_picture, write_tiff
+
+
+@pytest.fixture(params=[("tiff", "jpeg"), ("tiff", "deflate"), ("openslide", "jpeg")], ids="-".join)
+def damaged(request, tmp_path):
+    """A slide whose tile of pixels 256-512, 256-512 is overwritten with zeros; its path and backend."""
+    backend, compression = request.param
+    path = write_tiff(tmp_path / "hurt.tiff", picture=tissue_picture(1024, 1024), compression=compression)
+    with tifffile.TiffFile(path) as tif:
+        page = tif.pages[0]
+        offset, count = page.dataoffsets[5], page.databytecounts[5]
+    with path.open("r+b") as file:
+        file.seek(offset + count // 3)
+        file.write(bytes(count - count // 3))
+    return path, backend
+
+
+def test_only_the_damaged_region_is_lost(damaged):
+    path, backend = damaged
+    with open_slide(path, backend=backend) as slide:
+        for _ in range(3):
+            with pytest.raises(TileReadError):
+                slide.read(0, 300, 300, 64, 64)
+            assert slide.read(0, 600, 600, 64, 64).std() > 0
+
+
+def test_the_reader_counts_unreadable_tiles_and_goes_on(damaged):
+    path, backend = damaged
+    with open_slide(path, backend=backend) as slide:
+        everywhere = TissueMask(np.ones((64, 64), bool), find_tissue(slide).grid)
+        tiles = build_tile_grid(everywhere, tile_px=128, um_per_px=0.5)
+        with TileReader(slide, tiles, batch=5) as reader:
+            readable = np.concatenate([batch.readable for batch in reader])
+    lost = {tuple(cell) for cell, fine in zip(tiles.cells.tolist(), readable, strict=True) if not fine}
+    assert lost == {(2, 2), (2, 3), (3, 2), (3, 3)}
+
+
+def test_the_thumbnail_shows_the_damage_and_the_tissue_counts_it(damaged):
+    path, backend = damaged
+    with open_slide(path, backend=backend) as slide:
+        rgb, _ = slide.thumbnail(256)
+        grey = rgb[70:122, 70:122]
+        assert set(np.unique(grey)) == {96, 160}
+        assert rgb[10:50, 10:50].min() > 230
+        tissue = find_tissue(slide)
+    assert tissue.mask[17:31, 17:31].all()
+
+
+def test_the_pyramid_raises_instead_of_painting_black(damaged):
+    path, backend = damaged
+    with open_slide(path, backend=backend) as slide:
+        with pytest.raises(TileReadError):
+            slide.pyramid[0][:512, :512]
+        assert (slide.pyramid[0][600:700, 600:700] == slide.read(0, 600, 600, 100, 100)).all()
+
+
+@pytest.mark.parametrize("keep", [4, 8, 200, 3000])
+def test_a_truncated_file_is_refused(tmp_path, keep):
+    path = write_tiff(tmp_path / "cut.tiff", picture=tissue_picture(1024, 1024), compression="jpeg")
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(SlideReadError, match=r"cut\.tiff"):
+        open_slide(path)
+
+
+def test_a_file_cut_in_the_middle_loses_its_later_tiles_only(tmp_path):
+    path = write_tiff(tmp_path / "cut.tiff", picture=tissue_picture(1024, 1024), compression="jpeg")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with open_slide(path) as slide:
+        assert slide.read(0, 0, 0, 200, 200).min() > 200
+        with pytest.raises(TileReadError):
+            slide.read(0, 800, 800, 100, 100)
+
+
+def test_a_slide_of_which_nothing_can_be_decoded(tmp_path):
+    path = write_tiff(tmp_path / "dead.tiff", compression="deflate")
+    with tifffile.TiffFile(path) as tif:
+        page = tif.pages[0]
+        spans = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    with path.open("r+b") as file:
+        for offset, count in spans:
+            file.seek(offset)
+            file.write(bytes(count))
+    with open_slide(path) as slide:
+        with pytest.raises(SlideReadError, match="Nothing"):
+            slide.thumbnail()
+        with pytest.raises(SlideReadError, match="Nothing"):
+            find_tissue(slide)
+
+
+def test_a_tile_table_that_lies_far_beyond_the_file(tmp_path):
+    path = write_tiff(tmp_path / "far.tiff", compression=None)
+    with tifffile.TiffFile(path, mode="r+") as tif:
+        tag = tif.pages[0].tags["TileOffsets"]
+        tag.overwrite([tag.value[0], *(2**31 for _ in tag.value[1:])])
+    with open_slide(path) as slide:
+        slide.read(0, 0, 0, 100, 100)
+        with pytest.raises(TileReadError):
+            slide.read(0, 0, 300, 100, 100)
