@@ -84,3 +84,11 @@ def scaleless_slide(tmp_path: Path) -> Path:
         writer.write(full, subifds=0, metadata=None, **options)
         writer.write(full[::2, ::2], subfiletype=1, metadata=None, **options)
     return path
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a bundle with random weights, which answers whatever its chances."""
+    from tests.bundle_factory import make_bundle
+
+    return make_bundle(tmp_path_factory.mktemp("bundles") / "untrained").folder

@@ -15,10 +15,10 @@ FILES = {"result.json", "result.json.sha256", "report.pdf", "regions.geojson", "
 
 
 @pytest.fixture(scope="module")
-def classified(mmlnb_process, phantom_slide, tmp_path_factory):
+def classified(mmlnb_process, phantom_slide, model, tmp_path_factory):
     """One run with `--json`, in a process of its own, and the folder that it wrote."""
     out = tmp_path_factory.mktemp("classified") / "deep" / "out"
-    return mmlnb_process("classify", phantom_slide, "--out", out, "--json"), out
+    return mmlnb_process("classify", phantom_slide, "--out", out, "--model", model, "--json"), out
 
 
 def test_all_files_are_written(classified):
@@ -44,7 +44,7 @@ def test_the_printed_digests_are_those_of_the_files(classified):
         assert hashlib.sha256((out / name).read_bytes()).hexdigest() == digest
 
 
-def test_an_unreadable_tile_is_named_and_exit_3(mmlnb, phantom_slide, tmp_path):
+def test_an_unreadable_tile_is_named_and_exit_3(mmlnb, phantom_slide, model, tmp_path):
     damaged = tmp_path / "damaged.tiff"
     shutil.copy(phantom_slide, damaged)
     with tifffile.TiffFile(damaged) as tiff:
@@ -54,7 +54,7 @@ def test_an_unreadable_tile_is_named_and_exit_3(mmlnb, phantom_slide, tmp_path):
     with damaged.open("r+b") as file:
         file.seek(offset)
         file.write(b"\xff" * count)
-    done = mmlnb("classify", damaged, "--out", tmp_path / "out")
+    done = mmlnb("classify", damaged, "--out", tmp_path / "out", "--model", model)
     assert done.returncode == 3, done.stderr
     unreadable = json.loads((tmp_path / "out" / "result.json").read_text())["coverage"]["tiles_unreadable"]
     assert unreadable > 0
@@ -64,13 +64,13 @@ def test_an_unreadable_tile_is_named_and_exit_3(mmlnb, phantom_slide, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_a_slide_without_tissue_is_an_abstention_and_exit_0(mmlnb, tmp_path):
+def test_a_slide_without_tissue_is_an_abstention_and_exit_0(mmlnb, model, tmp_path):
     import numpy as np
 
     blank = tmp_path / "blank.tiff"
     glass = np.full((1024, 1024, 3), 243, np.uint8)
     tifffile.imwrite(blank, glass, tile=(256, 256), photometric="rgb", compression="zlib", metadata=None)
-    done = mmlnb("classify", blank, "--out", tmp_path / "out", "--mpp", "0.5")
+    done = mmlnb("classify", blank, "--out", tmp_path / "out", "--mpp", "0.5", "--model", model)
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "out" / "result.json").read_text())
     assert record["decision"] == "abstain"
