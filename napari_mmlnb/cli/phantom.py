@@ -12,7 +12,7 @@ import click
 from napari_mmlnb.errors import OutputError
 
 
-class _Size(click.ParamType):
+class _Size(click.ParamType):  # type: ignore[type-arg]  # generic only in recent click
     """Width and height in pixels, as WxH."""
 
     name = "WxH"

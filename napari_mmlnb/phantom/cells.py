@@ -204,8 +204,8 @@ def mitosis(rng: np.random.Generator, style: CellStyle, mpp: float, angle: float
             -side * apart * c,
             side * apart * s,
         )
-        plates = np.maximum(plates, ramp(depth + 0.35 * plot.noise(rng, 1.0), max(mpp, 0.5)))
-    haematoxylin = 1.55 * style.chromatin * plates + 0.05 * body * (1.0 - plates)
+        plates = np.maximum(plates, ramp(depth + 0.28 * plot.noise(rng, 1.4), max(mpp, 0.6)))
+    haematoxylin = 1.3 * style.chromatin * plates + 0.05 * body * (1.0 - plates)
     return Stamp.of(0.85 * body, {HAEMATOXYLIN: haematoxylin, EOSIN: 0.12 * style.cytoplasm * body})
 
 

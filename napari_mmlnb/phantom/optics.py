@@ -75,24 +75,24 @@ def draw_optics(rng: np.random.Generator, shift: float = 0.0) -> Optics:
     """
     side = rng.choice((-1.0, 1.0), 4)
     spectra = _SPECTRA * np.exp(rng.normal(0.0, 0.075, _SPECTRA.shape))
-    tilt = np.array([(0.30, -0.10, 0.55), (0.9, -0.08, -0.45), (0.2, 0.0, -0.2), (0.2, 0.0, 0.3)])
+    tilt = np.array([(0.16, -0.06, 0.32), (0.55, -0.05, -0.32), (0.2, 0.0, -0.2), (0.2, 0.0, 0.3)])
     spectra *= np.exp(shift * side[:, None] * tilt)
     spectra /= np.linalg.norm(spectra, axis=1, keepdims=True)
-    strength = np.exp(rng.normal(0.0, (0.17, 0.22, 0.15, 0.15)) + shift * side[::-1] * (0.45, 0.55, 0.2, 0.2))
-    lamp = rng.uniform(0.925, 0.975) * (1.0 + rng.normal(0.0, 0.008 + 0.02 * shift, 3))
+    strength = np.exp(rng.normal(0.0, (0.17, 0.22, 0.15, 0.15)) + shift * side[::-1] * (0.35, 0.42, 0.2, 0.2))
+    lamp = rng.uniform(0.925, 0.975) * (1.0 + rng.normal(0.0, 0.008 + 0.008 * shift, 3))
     return Optics(
         spectra=spectra * strength[:, None],
         ink=_INKS[rng.integers(len(_INKS))] * rng.uniform(0.6, 1.1),
         lamp=np.clip(lamp, 0.80, 0.99),
-        gamma=float(np.exp(rng.normal(0.0, 0.06) + 0.28 * shift * side[0])),
+        gamma=float(np.exp(rng.normal(0.0, 0.06) + 0.2 * shift * side[0])),
         noise=float(rng.uniform(0.8, 2.2) + 2.5 * shift),
         blur_um=float(rng.uniform(0.12, 0.3) + 0.25 * shift),
         jpeg_quality=int(rng.integers(80, 93) - 20 * shift),
     )
 
 
-def transmit(canvas: Field, optics: Optics, ink: Field | None = None, noise: Field | None = None) -> RGB:
-    """What the scanner records of a canvas of concentrations.
+def transmit(canvas: Field, optics: Optics, ink: Field | None = None) -> RGB:
+    """What the scanner records of a canvas of concentrations, but for blur and noise.
 
     Parameters
     ----------
@@ -102,26 +102,29 @@ def transmit(canvas: Field, optics: Optics, ink: Field | None = None, noise: Fie
         Stain and scanner.
     ink : ndarray, optional
         (h, w) coverage by the pen, 0 to 1.
-    noise : ndarray, optional
-        (h, w) or (h, w, 3), standard deviation 1; scaled by the optics' own noise.
 
     Returns
     -------
     ndarray
         (h, w, 3) uint8.
     """
-    planes, height, width = canvas.shape
     # The tone curve is a power, so it folds into the exponent.
     weights = (-_LN10 * optics.gamma * optics.spectra).astype(np.float32)
-    light = weights.T @ canvas.reshape(planes, -1)
-    if ink is not None:
-        light -= np.float32(_LN10 * optics.gamma) * optics.ink.astype(np.float32)[:, None] * ink.reshape(1, -1)
-    np.exp(light, out=light)
-    light *= (255.0 * optics.lamp**optics.gamma).astype(np.float32)[:, None]
-    picture = np.ascontiguousarray(light.reshape(3, height, width).transpose(1, 2, 0))
-    if noise is not None:
-        picture += np.float32(optics.noise) * (noise if noise.ndim == 3 else noise[..., None])
-    rgb: RGB = np.clip(picture + np.float32(0.5), 0, 255).astype(np.uint8)
+    ink_weights = (-_LN10 * optics.gamma * optics.ink).astype(np.float32)
+    brightest = (255.0 * optics.lamp**optics.gamma).astype(np.float32)
+    stained = [plane for plane in range(len(canvas)) if canvas[plane].any()]
+    rgb = np.empty((*canvas.shape[1:], 3), np.uint8)
+    for channel in range(3):
+        light = np.zeros(canvas.shape[1:], np.float32)
+        for plane in stained:
+            light += weights[plane, channel] * canvas[plane]
+        if ink is not None:
+            light += ink_weights[channel] * ink
+        np.exp(light, out=light)
+        light *= brightest[channel]
+        light += np.float32(0.5)
+        # Never above the lamp, so the cast cannot overflow.
+        rgb[..., channel] = light
     return rgb
 
 
