@@ -76,13 +76,13 @@ def short(identifier: str) -> str:
     return identifier.rsplit(":", 1)[-1][:12]
 
 
-def number(value: float, digits: int = 3) -> str:
-    """A number to so many significant digits, thousands apart, a dash where there is none."""
+def number(value: float, digits: int = 3, most_places: int = 6) -> str:
+    """A number to so many significant digits, but not more decimals; thousands apart, a dash where there is none."""
     if not math.isfinite(value):
         return "–"
     if value == 0:
         return "0"
-    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    places = min(max(0, digits - 1 - math.floor(math.log10(abs(value)))), most_places)
     return f"{value:,.{places}f}".replace(",", "\u202f").replace("-", "\u2212")
 
 
@@ -223,10 +223,19 @@ def _description(record: RunResult) -> dict[str, Any]:
         "describer": found.describer,
         "text": "" if found.sentences else found.text,
         "sentences": [
-            {"text": sentence.text, "tiles": ", ".join(str(rank) for rank in sentence.evidence)}
+            {"text": sentence.text, "tiles": _tiles(sentence.evidence, len(record.evidence))}
             for sentence in found.sentences
         ],
     }
+
+
+def _tiles(ranks: tuple[int, ...], of: int) -> str:
+    """The tiles that a sentence speaks of, in brackets behind it."""
+    if not ranks:
+        return ""
+    if len(ranks) == of > 1:
+        return "all tiles"
+    return ("tile " if len(ranks) == 1 else "tiles ") + ", ".join(str(rank) for rank in ranks)
 
 
 def _measured(evidence: Iterable[Evidence]) -> dict[str, Any]:
@@ -240,10 +249,10 @@ def _measured(evidence: Iterable[Evidence]) -> dict[str, Any]:
         finite = [value for value in values if math.isfinite(value)]
         rows.append(
             {
-                "name": name,
-                "unit": unit,
-                "values": [number(value) for value in values],
-                "median": number(statistics.median(finite)) if finite else "–",
+                "name": _spoken(name),
+                "unit": re.sub(r"\bum\b", "µm", unit).replace("mm2", "mm²"),
+                "values": [number(value, most_places=3) for value in values],
+                "median": number(statistics.median(finite), most_places=3) if finite else "–",
             }
         )
     return {"ranks": [str(tile.rank) for tile in tiles], "rows": rows}
@@ -262,23 +271,23 @@ def _review(review: Review | None) -> list[list[str]]:
     return [[name, value or NOT_RECORDED] for name, value in pairs]
 
 
-def _pairs(values: Mapping[str, Any], prefix: str = "") -> list[list[str]]:
+def _pairs(values: Mapping[str, Any], prefix: str = "", missing: str = NOT_PROVIDED) -> list[list[str]]:
     """Nested facts as name and text."""
     pairs: list[list[str]] = []
     for key, value in values.items():
-        name = f"{prefix}{str(key).replace('_', ' ')}"
+        name = f"{prefix}{_spoken(str(key))}"
         if isinstance(value, Mapping):
-            pairs.extend(_pairs(value, f"{name}: "))
+            pairs.extend(_pairs(value, f"{name}: ", missing))
         elif isinstance(value, list | tuple):
-            pairs.append([name, ", ".join(_plain(item) for item in value) or NOT_PROVIDED])
+            pairs.append([name, ", ".join(_plain(item, missing) for item in value) or missing])
         else:
-            pairs.append([name, _plain(value)])
+            pairs.append([name, _plain(value, missing)])
     return pairs
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Any, missing: str) -> str:
     if value is None or value == "":
-        return NOT_PROVIDED
+        return missing
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)
@@ -309,7 +318,7 @@ def _provenance(record: RunResult) -> list[dict[str, Any]]:
             "title": "Run",
             "pairs": [["Run", record.run_id], ["Created", record.created.isoformat()]],
         },
-        {"title": "Settings", "pairs": _pairs(record.settings)},
+        {"title": "Settings", "pairs": _pairs(record.settings, missing="not set")},
         {"title": "Timings", "pairs": [_timing(name, value) for name, value in record.timings.items()]},
         {"title": "Software", "pairs": _pairs(record.software)},
     ]
@@ -319,9 +328,13 @@ def _moment(when: datetime) -> str:
     return f"{when:%Y-%m-%d %H:%M} {when.tzname() or ''}".strip()
 
 
+def _spoken(name: str) -> str:
+    return name.replace("_", " ")
+
+
 def _timing(name: str, value: float) -> list[str]:
     spoken, unit = (name.removesuffix("_s"), " s") if name.endswith("_s") else (name, "")
-    return [spoken.replace("_", " "), f"{value:g}{unit}"]
+    return [_spoken(spoken), f"{value:g}{unit}"]
 
 
 def _breakable(text: str, longest: int) -> str:

@@ -82,6 +82,13 @@ def test_the_answer_and_its_numbers(folder):
     assert f"{evidence.attention:.2f} × mean" in text
 
 
+def test_sentences_name_their_tiles_and_measurements_their_units(folder):
+    text = spoken(folder / "predict.pdf")
+    assert "resembles neuropil. (tiles 1, 2, 5)" in text
+    assert "nuclear density (1/mm²) 6 550" in text
+    assert "median nuclear diameter (µm) 7.50" in text
+
+
 def test_provenance_and_what_is_missing(folder):
     text, result = spoken(folder / "predict.pdf"), make_result()
     for fact in (
