@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -93,6 +94,8 @@ class Slide:
             for level in self.metadata.levels
         )
         self._reader = reader
+        self._lock = threading.Lock()
+        self._pyramid: Pyramid | None = None
 
     def __enter__(self) -> Slide:
         return self
@@ -107,24 +110,18 @@ class Slide:
         """Digest of the content; see `napari_mmlnb.slides.fingerprint`. Read from the file on first use."""
         return fingerprint(self.path)
 
-    @cached_property
-    def _pyramid(self) -> Pyramid:
-        from napari_mmlnb.slides.pyramid import Pyramid  # noqa: PLC0415 (zarr costs a second; only viewers need it)
-
-        return Pyramid(self.read, self.grids)
-
     @property
     def pyramid(self) -> tuple[zarr.Array[Any], ...]:
         """Lazy, read-only zarr arrays, (h, w, 3) uint8, highest resolution first; `pyramid_grids` says where they lie.
 
         After the file's levels come computed ones, each half as fine, until the coarsest is below 2000 pixels.
         """
-        return self._pyramid.arrays
+        return self._made_pyramid().arrays
 
     @property
     def pyramid_grids(self) -> tuple[PixelGrid, ...]:
         """Where each array of `pyramid` lies."""
-        return self._pyramid.grids
+        return self._made_pyramid().grids
 
     @property
     def properties(self) -> Mapping[str, str]:
@@ -201,7 +198,16 @@ class Slide:
 
     def close(self) -> None:
         """Let go of the file and of the pyramid's cache. Safe to call twice."""
-        pyramid = self.__dict__.pop("_pyramid", None)
+        with self._lock:
+            pyramid, self._pyramid = self._pyramid, None
         if pyramid is not None:
             pyramid.close()
         self._reader.close()
+
+    def _made_pyramid(self) -> Pyramid:
+        from napari_mmlnb.slides.pyramid import Pyramid  # noqa: PLC0415 (zarr costs a second; only viewers need it)
+
+        with self._lock:
+            if self._pyramid is None:
+                self._pyramid = Pyramid(self.read, self.grids)
+            return self._pyramid

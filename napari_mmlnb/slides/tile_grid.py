@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -82,16 +83,25 @@ def build_tile_grid(
 
 def tissue_share(tissue: TissueMask, grid: PixelGrid) -> Float64:
     """Share of each pixel of `grid` that is tissue, by exact area; (h, w) float64, 0 to 1."""
-    integral = np.zeros((tissue.mask.shape[0] + 1, tissue.mask.shape[1] + 1), dtype=np.float64)
-    np.cumsum(np.cumsum(tissue.mask, axis=0, dtype=np.int64), axis=1, out=integral[1:, 1:])
-    for axis in (0, 1):
-        edges = grid.origin_um[axis] + np.arange(grid.shape[axis] + 1) * grid.spacing_um[axis]
-        at = np.clip((edges - tissue.grid.origin_um[axis]) / tissue.grid.spacing_um[axis], 0, tissue.mask.shape[axis])
-        low = np.minimum(at.astype(np.intp), tissue.mask.shape[axis] - 1)
-        weight = (at - low)[:, None] if axis == 0 else at - low
-        integral = np.take(integral, low, axis) * (1 - weight) + np.take(integral, low + 1, axis) * weight
-    area = np.diff(np.diff(integral, axis=0), axis=1) * math.prod(tissue.grid.spacing_um)
+    rows = _interval_sums(tissue.mask, tissue.grid, grid, axis=0)
+    counts = _interval_sums(rows, tissue.grid, grid, axis=1)
+    area = counts * math.prod(tissue.grid.spacing_um)
     return np.clip(area / math.prod(grid.spacing_um), 0.0, 1.0)
+
+
+def _interval_sums(values: npt.NDArray[Any], fine: PixelGrid, coarse: PixelGrid, axis: int) -> Float64:
+    """Sums of fine pixels over each coarse one along an axis, the cut ones by their share: an integral, interpolated."""
+    count = values.shape[axis]
+    dtype = np.int32 if values.dtype == np.bool_ else np.float64
+    start = np.zeros([1 if a == axis else n for a, n in enumerate(values.shape)], dtype=dtype)
+    integral = np.concatenate([start, np.cumsum(values, axis=axis, dtype=dtype)], axis=axis)
+    edges = coarse.origin_um[axis] + np.arange(coarse.shape[axis] + 1) * coarse.spacing_um[axis]
+    at = np.clip((edges - fine.origin_um[axis]) / fine.spacing_um[axis], 0, count)
+    low = np.minimum(at.astype(np.intp), count - 1)
+    weight = np.expand_dims(at - low, 1 - axis)
+    sampled = np.take(integral, low, axis) * (1 - weight) + np.take(integral, low + 1, axis) * weight
+    sums: Float64 = np.diff(sampled, axis=axis)
+    return sums
 
 
 def _tiles(extent_um: float, side_um: float) -> int:

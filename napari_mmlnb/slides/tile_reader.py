@@ -80,6 +80,7 @@ class TileReader:
         self._batch = batch
         self._threads = threads
         self._stopped = threading.Event()
+        self._submitting = threading.Lock()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="tiles")
 
     def __enter__(self) -> TileReader:
@@ -122,7 +123,8 @@ class TileReader:
 
     def close(self) -> None:
         """Stop reading, wait for reads under way, let go of the threads. Safe to call twice, and from any thread."""
-        self._stopped.set()
+        with self._submitting:
+            self._stopped.set()
         self._pool.shutdown(wait=True, cancel_futures=False)
 
     def _submit(self, indices: npt.NDArray[np.int64]) -> _Pending:
@@ -130,12 +132,14 @@ class TileReader:
         count = len(indices)
         pixels = np.zeros((count, side, side, 3), dtype=np.uint8)
         batch = TileBatch(indices.astype(np.int64), pixels, np.zeros(count, dtype=np.bool_))
-        if self._stopped.is_set():
-            return _Pending(batch, ())
         share = math.ceil(count / self._threads)
-        parts = tuple(
-            self._pool.submit(self._fill, batch, first, min(first + share, count)) for first in range(0, count, share)
-        )
+        with self._submitting:
+            if self._stopped.is_set():
+                return _Pending(batch, ())
+            parts = tuple(
+                self._pool.submit(self._fill, batch, first, min(first + share, count))
+                for first in range(0, count, share)
+            )
         return _Pending(batch, parts)
 
     def _fill(self, batch: TileBatch, first: int, last: int) -> None:

@@ -109,3 +109,23 @@ def test_a_tile_table_that_lies_far_beyond_the_file(tmp_path):
         slide.read(0, 0, 0, 100, 100)
         with pytest.raises(TileReadError):
             slide.read(0, 0, 300, 100, 100)
+
+
+@pytest.mark.parametrize("backend", ["tiff", "openslide"])
+def test_a_file_that_shrinks_while_open(tmp_path, backend):
+    path = write_tiff(tmp_path / "shrinks.tiff", picture=tissue_picture(1024, 1024), compression="jpeg")
+    with open_slide(path, backend=backend) as slide:
+        with path.open("r+b") as file:
+            file.truncate(3000)
+        with pytest.raises(TileReadError):
+            slide.read(0, 512, 512, 200, 200)
+
+
+@pytest.mark.parametrize("backend", ["tiff", "openslide"])
+def test_a_closed_slide_is_no_unreadable_tile(tmp_path, backend):
+    slide = open_slide(write_tiff(tmp_path / "closed.tiff"), backend=backend)
+    everywhere = TissueMask(np.ones((32, 32), bool), find_tissue(slide).grid)
+    tiles = build_tile_grid(everywhere, tile_px=64)
+    slide.close()
+    with TileReader(slide, tiles) as reader, pytest.raises(SlideReadError, match="closed"):
+        list(reader)

@@ -40,10 +40,15 @@ class FileBytes:
         Raises
         ------
         TileReadError
-            If the file ends before that, cannot be read, or is closed.
+            If the file ends before that or cannot be read.
+        SlideReadError
+            If it has been closed.
         """
+        file = self._file
+        if file is None:
+            raise SlideReadError(self._path, "The slide is closed.", "Open it again.")
         try:
-            data = self._read(offset, count)
+            data = self._read(file, offset, count)
         except (OSError, ValueError, OverflowError) as error:
             raise TileReadError(self._path, "A tile of the slide cannot be read from the file.") from error
         if len(data) != count:
@@ -54,10 +59,9 @@ class FileBytes:
         """Let go of the file, which is closed once the last read under way has ended."""
         self._file = None
 
-    def _read(self, offset: int, count: int) -> bytes:
-        file = self._file
-        if file is None or count < 0 or count > _LARGEST_TILE:
-            raise ValueError("closed, or not the size of a tile")
+    def _read(self, file: FileIO, offset: int, count: int) -> bytes:
+        if not 0 <= count <= _LARGEST_TILE:
+            raise ValueError(f"{count} bytes is not the size of a tile")
         pread = getattr(os, "pread", None)
         if pread is not None:
             data: bytes = pread(file.fileno(), count, offset)

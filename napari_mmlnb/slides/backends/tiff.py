@@ -77,7 +77,7 @@ class TiffReader:
         try:
             with tifffile.TiffFile(path, _multifile=False) as tif:
                 self._pages = _level_pages(path, tif)
-                self._associated = _associated_pages(tif)
+                self._associated = _associated_series(tif, self._pages)
                 self._metadata = _metadata(tif, self._pages, tuple(self._associated))
         except SlideReadError:
             raise
@@ -191,8 +191,8 @@ def _reduced_pages(tif: Any, series: Any) -> list[Any]:
 def _same_view(page: Any, first: Any) -> bool:
     """Whether a smaller page shows all of the first: the same aspect ratio, but for the rounding of its size."""
     expected = first.imagelength * page.imagewidth / first.imagewidth
-    smaller = page.imagewidth < first.imagewidth and page.imagelength < first.imagelength
-    return smaller and abs(page.imagelength - expected) <= 1 + first.imagelength / first.imagewidth
+    smaller: bool = page.imagewidth < first.imagewidth and page.imagelength < first.imagelength
+    return smaller and bool(abs(page.imagelength - expected) <= 1 + first.imagelength / first.imagewidth)
 
 
 def _main_series(tif: Any) -> Any:
@@ -229,13 +229,15 @@ def _unreadable(page: Any) -> str:
     return "ends before its first tile: it is incomplete" if gone else ""
 
 
-def _associated_pages(tif: Any) -> dict[str, int]:
+def _associated_series(tif: Any, levels: tuple[Any, ...]) -> dict[str, int]:
     """Names of the other pictures to their series. Their own names may hold patient data and are not passed on."""
-    main, names = _main_series(tif), {}
+    taken = {page.offset for page in levels}
+    names: dict[str, int] = {}
     for index, series in enumerate(tif.series):
-        if series is main or series.dtype != np.uint8:
+        page = series.pages[0]
+        if page is None or page.offset in taken or series.dtype != np.uint8:
             continue
-        said = f"{series.name} {series.pages[0].description}".lower()
+        said = f"{series.name} {page.aspage().description}".lower()
         kind = next((kind for kind in ("label", "macro", "thumbnail") if kind in said), f"image {index}")
         names[kind if kind not in names else f"{kind} {index}"] = index
     return names
