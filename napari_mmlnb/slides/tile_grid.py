@@ -90,7 +90,7 @@ def tissue_share(tissue: TissueMask, grid: PixelGrid) -> Float64:
 
 
 def _interval_sums(values: npt.NDArray[Any], fine: PixelGrid, coarse: PixelGrid, axis: int) -> Float64:
-    """Sums of fine pixels over each coarse one along an axis, the cut ones by their share: an integral, interpolated."""
+    """Sums of fine pixels over each coarse one along an axis, cut ones by their share."""
     count = values.shape[axis]
     dtype = np.int32 if values.dtype == np.bool_ else np.float64
     start = np.zeros([1 if a == axis else n for a, n in enumerate(values.shape)], dtype=dtype)
