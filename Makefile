@@ -48,7 +48,7 @@ screenshots: $(VENV)/.dev-installed ## the pictures in docs/images
 	scripts/with-screen.sh $(BIN)/python docs/screenshots.py
 
 train-nb-phantom: $(VENV)/.dev-installed ## train the shipped bundle again, from its committed configuration
-	$(BIN)/mmlnb train $(NB_PHANTOM)/train.yaml --out build/training
+	$(BIN)/mmlnb train docs/nb-phantom.yaml --out build/training
 	@echo "The new bundle is in build/training/nb-phantom; the shipped one in $(NB_PHANTOM) is unchanged."
 
 $(VENV)/.demo-installed: pyproject.toml | system-libraries

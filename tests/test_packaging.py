@@ -78,7 +78,14 @@ def test_the_wheel_holds_every_file_of_the_package(wheel):
     for part in ("napari_mmlnb/napari.yaml", "napari_mmlnb/py.typed"):
         assert part in names
     assert any(name.startswith("napari_mmlnb/report/templates/") and name.endswith(".typ") for name in names)
-    for file in ("bundle.yaml", "weights.safetensors", "calibration.json", "selftest.safetensors", "MODEL_CARD.md"):
+    for file in (
+        "bundle.yaml",
+        "weights.safetensors",
+        "calibration.json",
+        "selftest.safetensors",
+        "tokenizer.json",
+        "MODEL_CARD.md",
+    ):
         assert f"napari_mmlnb/bundles/shipped/nb-phantom/{file}" in names
     assert not [name for name in names if name.startswith("tests/")]
 
