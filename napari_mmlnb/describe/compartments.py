@@ -28,7 +28,7 @@ class Compartment(IntEnum):
     PALE = 5
     NECROSIS = 6
     BLOOD = 7
-    CALCIFICATION = 8
+    CONFLUENT_DARK = 8
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class CompartmentLimits:
 
     Parameters
     ----------
-    calcification_od, calcification_um
+    confluent_od, confluent_um
         Haematoxylin, and the least radius of a body, above which it is no nucleus.
     blood_green_od, blood_red_share, blood_blue_share
         Erythrocytes: green absorbed strongly, red hardly, blue nearly as green.
@@ -60,8 +60,8 @@ class CompartmentLimits:
         from nuclei, and wide enough for a disc of this radius.
     """
 
-    calcification_od: float = 0.95
-    calcification_um: float = 5.0
+    confluent_od: float = 0.95
+    confluent_um: float = 5.0
     blood_green_od: float = 0.30
     blood_red_share: float = 0.36
     blood_blue_share: float = 0.68
@@ -104,7 +104,7 @@ def map_compartments(
     ):
         found[mask & matrix] = compartment
     found[nuclear] = Compartment.NUCLEI
-    found[_calcification(tile, limits)] = Compartment.CALCIFICATION
+    found[_confluent_dark(tile, limits)] = Compartment.CONFLUENT_DARK
     found[~tile.tissue] = Compartment.GLASS
     return found
 
@@ -145,8 +145,8 @@ def _blood(tile: StainedTile, limits: CompartmentLimits) -> Mask:
     return opened(mask, 1.0)
 
 
-def _calcification(tile: StainedTile, limits: CompartmentLimits) -> Mask:
-    return opened((smooth(tile.haematoxylin, 1.0) > limits.calcification_od) & tile.tissue, limits.calcification_um)
+def _confluent_dark(tile: StainedTile, limits: CompartmentLimits) -> Mask:
+    return opened((smooth(tile.haematoxylin, 1.0) > limits.confluent_od) & tile.tissue, limits.confluent_um)
 
 
 def _masked_smooth(images: Float32, mask: Mask, sigma_um: float) -> Float32:

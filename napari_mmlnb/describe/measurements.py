@@ -137,7 +137,7 @@ MEASURES: tuple[Measure, ...] = (
     _fraction("pale_fraction", Compartment.PALE),
     _fraction("necrotic_like_fraction", Compartment.NECROSIS),
     _fraction("blood_like_fraction", Compartment.BLOOD),
-    _fraction("calcification_like_fraction", Compartment.CALCIFICATION),
+    _fraction("confluent_dark_fraction", Compartment.CONFLUENT_DARK),
     Measure("ample_cytoplasm_like_share", "%", 0, lambda found: 100.0 * float(found.ample.mean()), of_nuclei=True),
     Measure(
         "dark_fragments_per_100_nuclei",

@@ -121,7 +121,7 @@ PHRASES: tuple[Phrase, ...] = (
         summarised=False,
     ),
     Phrase("necrotic_like_fraction", "Necrotic-like debris", "% of tissue", _AREA, finding=True),
-    Phrase("calcification_like_fraction", "Calcification-like bodies", "% of tissue", _AREA, finding=True),
+    Phrase("confluent_dark_fraction", "Confluent dark blue area", "% of tissue", _AREA, finding=True),
     Phrase("blood_like_fraction", "Blood-like area", "% of tissue", _AREA, finding=True),
     Phrase("pale_fraction", "Pale area", "% of tissue", _AREA, finding=True),
 )
@@ -151,7 +151,7 @@ def tile_sentences(values: Values) -> tuple[str, ...]:
     ]
     absent = [phrase for phrase in known if phrase.finding and not phrase.found(values[phrase.measure])]
     if absent:
-        said.append(f"Not measured here: {_listed(absent)}.")
+        said.append(f"Not found here: {_listed(absent)}.")
     if "nuclear_diameter_median" not in values:
         said.append(f"Fewer than {MIN_NUCLEI} nuclei, so neither their size nor their kinds were measured.")
     said.append(_stain_sentence(values))
@@ -228,7 +228,7 @@ def _findings(by_rank: Mapping[int, Values]) -> list[Sentence]:
             )
         )
     if absent:
-        said.append(Sentence(text=f"Not measured: {_listed(absent)}.", evidence=tuple(by_rank)))
+        said.append(Sentence(text=f"Not found: {_listed(absent)}.", evidence=tuple(by_rank)))
     return said
 
 
