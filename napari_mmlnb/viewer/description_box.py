@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_mmlnb.result import Evidence, RunResult
 from napari_mmlnb.viewer import wording
@@ -57,21 +57,23 @@ class DescriptionBox(Section):
         """Show the numbers of one tile."""
         measurements = evidence.measurements if evidence is not None else ()
         block = QWidget()
-        grid = QGridLayout(block)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setColumnStretch(0, 1)
-        for row, measured in enumerate(measurements):
-            name = wrapped_label(measured.name)
-            value = QLabel(wording.measurement_words(measured))
-            value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            grid.addWidget(name, row, 0)
-            grid.addWidget(value, row, 1)
+        column = QVBoxLayout(block)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        for measured in measurements:
+            row = QHBoxLayout()
+            row.addWidget(wrapped_label(measured.name), 1)
+            row.addWidget(QLabel(wording.measurement_words(measured)), 0, Qt.AlignmentFlag.AlignTop)
+            column.addLayout(row)
         self._numbers = _replace(self._numbers_holder, self._numbers, block)
         say(self.measured_title, f"Measured on tile {evidence.rank}" if evidence and measurements else "")
 
     def _sentence(self, text: str, ranks: tuple[int, ...]) -> QLabel:
         label = wrapped_label()
-        links = ", ".join(f'<a href="{rank}" style="color:{LINK_COLOUR}">{rank}</a>' for rank in ranks)
+        links = ", ".join(
+            f'<a href="{span[0]}" style="color:{LINK_COLOUR}">{wording.span_words(span)}</a>'
+            for span in wording.rank_spans(ranks)
+        )
         noun = "tile" if len(ranks) == 1 else "tiles"
         # The sentence may come from a model: it is escaped, only the links are ours.
         label.setTextFormat(Qt.TextFormat.RichText)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NAME = "evidence"
 COLOUR = "#0b1f66"
 CHOSEN_COLOUR = "#ff3d00"
-EDGE_SHARE = 0.05
+EDGE_SHARE = 0.04
 TILE_SHARE_OF_CANVAS = 0.45
 # At a zoom that is exactly a level's own, napari reads the next finer level, sixteen times the bytes.
 BACK_OFF = 0.995

@@ -25,6 +25,7 @@ THUMBNAIL_PX = 84
 PAD_PX = 6
 MAX_HEIGHT_PX = 360
 DETAIL_ROLE = Qt.ItemDataRole.UserRole
+BRIEF_ROLE = Qt.ItemDataRole.UserRole + 1
 HINT = "Up and Down walk the tiles, Enter goes to the chosen one."
 WRAP = Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop
 
@@ -40,7 +41,7 @@ def pixmap_of(rgb: np.ndarray, size: int) -> QPixmap:
 
 
 class EvidenceDelegate(QStyledItemDelegate):
-    """Draws picture, heading and text that wraps; the row is as high as its text needs at the list's width."""
+    """Draws picture, heading and wrapped text, as high as the text needs; the chosen row says all of its sentences."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:  # noqa: N802 - Qt's name
         """Full width, and as high as picture or text."""
@@ -70,15 +71,21 @@ class EvidenceDelegate(QStyledItemDelegate):
         )
         painter.setFont(option.font)
         below = QRect(left, area.y() + heading_height, text_width, area.height() - heading_height)
-        painter.drawText(below, WRAP, index.data(DETAIL_ROLE))
+        painter.drawText(below, WRAP, self._text(option, index))
         painter.restore()
 
     def _heights(self, option: QStyleOptionViewItem, index: QModelIndex, width: int) -> tuple[int, int]:
         room = QRect(0, 0, width, 10_000)
         bold, plain = self._metrics(self._bold(option.font), option), self._metrics(option.font, option)
         heading = bold.boundingRect(room, WRAP, index.data(Qt.ItemDataRole.DisplayRole)).height()
-        detail = index.data(DETAIL_ROLE)
+        detail = self._text(option, index)
         return heading, plain.boundingRect(room, WRAP, detail).height() if detail else 0
+
+    @staticmethod
+    def _text(option: QStyleOptionViewItem, index: QModelIndex) -> str:
+        rows = option.widget
+        chosen = isinstance(rows, QListWidget) and rows.currentRow() == index.row()
+        return index.data(DETAIL_ROLE if chosen else BRIEF_ROLE)
 
     @staticmethod
     def _bold(font: QFont) -> QFont:
@@ -150,6 +157,7 @@ class EvidenceList(Section):
         for i, evidence in enumerate(result.evidence):
             item = QListWidgetItem(self._heading(i, result, with_attention))
             item.setData(DETAIL_ROLE, "\n".join(evidence.sentences))
+            item.setData(BRIEF_ROLE, wording.brief(evidence.sentences))
             item.setIcon(QIcon(pixmap_of(tiles[i], THUMBNAIL_PX)) if i < len(tiles) else QIcon())
             spoken = f"{item.text()}. {' '.join(evidence.sentences)}"
             item.setData(Qt.ItemDataRole.AccessibleTextRole, spoken)
@@ -182,4 +190,7 @@ class EvidenceList(Section):
 
     def _go(self, row: int) -> None:
         if row >= 0:
+            self.list.scheduleDelayedItemsLayout()
+            self.list.fit()
+            self.list.scrollToItem(self.list.item(row))
             self.chosen.emit(row)

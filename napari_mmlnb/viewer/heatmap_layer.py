@@ -18,7 +18,7 @@ NOT_VALID = "attention (not valid for this slide)"
 SO_FAR = "attention (so far)"
 UNITS = ("um", "um")
 ROLE = "mmlnb_role"
-DEFAULT_OPACITY = 0.8
+DEFAULT_OPACITY = 0.6
 
 
 def contribution_limits(maps: RunMaps) -> tuple[float, float]:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import napari
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
 
 from napari_mmlnb.result import RunResult
+from napari_mmlnb.viewer.engine import ListBundles, list_bundles
 from napari_mmlnb.viewer.slide_opening import Scale
 from napari_mmlnb.viewer.workspace import WIDTH_PX, Workspace
 
@@ -17,7 +19,12 @@ WINDOW_PX = (1480, 920)
 
 
 def open_workspace(
-    slide: Path | None = None, result: RunResult | None = None, *, mpp: Scale = None, show: bool = True
+    slide: Path | None = None,
+    result: RunResult | None = None,
+    *,
+    mpp: Scale = None,
+    show: bool = True,
+    bundles: ListBundles = list_bundles,
 ) -> napari.Viewer:
     """Open a viewer with the workspace at its right, and with a slide where one is given.
 
@@ -31,6 +38,8 @@ def open_workspace(
         Micrometres per pixel (x, y), where the file's own must not be used.
     show : bool
         Whether the window appears.
+    bundles : callable
+        Lists the model bundles that can be chosen.
 
     Returns
     -------
@@ -38,11 +47,13 @@ def open_workspace(
         Its event loop is not run yet: see `run_workspace`.
     """
     viewer = napari.Viewer(title=TITLE, show=show)
-    workspace = Workspace(viewer)
+    workspace = Workspace(viewer, bundles=bundles)
     dock = viewer.window.add_dock_widget(workspace, name=DOCK_NAME, area="right", add_vertical_stretch=False)
     window = dock.window()
     window.resize(*WINDOW_PX)
     window.resizeDocks([dock], [WIDTH_PX], Qt.Orientation.Horizontal)
+    # The canvas learns its size only now, and a slide is fitted to that.
+    QApplication.processEvents()
     if slide is not None:
         workspace.open_slide(Path(slide), mpp)
     if result is not None:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from qtpy.QtCore import QRectF, QSize
 from qtpy.QtGui import QColor, QPainter, QPaintEvent
-from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_mmlnb.viewer.section import wrapped_label
+from napari_mmlnb.viewer.section import GAP_PX, wrapped_label
 from napari_mmlnb.viewer.wording import BRANCH_LABELS, ProbabilityRow
 
 BAR_HEIGHT_PX = 6
@@ -77,34 +77,40 @@ class ProbabilityTable(QWidget):
 
     def _build(self, rows: Sequence[ProbabilityRow]) -> QWidget:
         table = QWidget()
-        grid = QGridLayout(table)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(10)
-        grid.setVerticalSpacing(2)
+        column = QVBoxLayout(table)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
         branches = [name for name in BRANCH_LABELS if any(name in row.values for row in rows)]
-        for column, branch in enumerate(branches, start=1):
-            grid.addWidget(QLabel(BRANCH_LABELS[branch]), 0, column)
-            grid.setColumnStretch(column, 1)
+        column.addLayout(_side_by_side([QLabel(BRANCH_LABELS[branch]) for branch in branches]))
         # The label has a line of its own: a long word beside the bars would be cut in a narrow dock.
-        for i, row in enumerate(rows):
-            label, bars = 1 + 2 * i, 2 + 2 * i
-            grid.addWidget(class_chip(row.record.colour), label, 0)
-            grid.addWidget(
-                wrapped_label(row.record.label, role="title" if row.predicted else ""), label, 1, 1, len(branches)
-            )
-            for column, branch in enumerate(branches, start=1):
-                if branch in row.values:
-                    cell = self._cell(row.values[branch], row.record.colour)
-                    cell.setAccessibleName(f"{row.record.label}, {BRANCH_LABELS[branch]}: {row.values[branch]:.2f}")
-                    grid.addWidget(cell, bars, column)
+        for row in rows:
+            head = QHBoxLayout()
+            head.addWidget(class_chip(row.record.colour))
+            head.addWidget(wrapped_label(row.record.label, role="title" if row.predicted else ""), 1)
+            column.addLayout(head)
+            column.addLayout(_side_by_side([self._cell(row, branch) for branch in branches]))
         return table
 
     @staticmethod
-    def _cell(value: float, colour: str) -> QWidget:
+    def _cell(row: ProbabilityRow, branch: str) -> QWidget:
         cell = QWidget()
         layout = QVBoxLayout(cell)
         layout.setContentsMargins(0, 0, 0, 4)
         layout.setSpacing(1)
-        layout.addWidget(QLabel(f"{value:.2f}"))
-        layout.addWidget(Bar(value, colour))
+        if branch in row.values:
+            value = row.values[branch]
+            cell.setAccessibleName(f"{row.record.label}, {BRANCH_LABELS[branch]}: {value:.2f}")
+            layout.addWidget(QLabel(f"{value:.2f}"))
+            layout.addWidget(Bar(value, row.record.colour))
         return cell
+
+
+def _side_by_side(widgets: Sequence[QWidget]) -> QHBoxLayout:
+    # Equal shares, so that the columns of all rows stand below one another.
+    row = QHBoxLayout()
+    row.setContentsMargins(CHIP_PX + GAP_PX, 0, 0, 0)
+    row.setSpacing(10)
+    for widget in widgets:
+        widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        row.addWidget(widget, 1)
+    return row

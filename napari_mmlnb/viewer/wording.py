@@ -119,9 +119,31 @@ def measurement_words(measurement: Measurement) -> str:
     return f"{number} {measurement.unit}".strip()
 
 
+def rank_spans(ranks: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """Ranks as spans of neighbours, (first, last), so that "1, 2, 3, 4" can be said as "1 to 4"."""
+    spans: list[tuple[int, int]] = []
+    for rank in sorted(set(ranks)):
+        if spans and rank == spans[-1][1] + 1:
+            spans[-1] = (spans[-1][0], rank)
+        else:
+            spans.append((rank, rank))
+    return tuple(spans)
+
+
 def tiles_words(ranks: tuple[int, ...]) -> str:
     """Names the tiles that a sentence speaks of."""
     if not ranks:
         return ""
-    numbers = ", ".join(str(r) for r in ranks)
-    return f"tile {numbers}" if len(ranks) == 1 else f"tiles {numbers}"
+    spans = ", ".join(span_words(span) for span in rank_spans(ranks))
+    return f"tile {spans}" if len(ranks) == 1 else f"tiles {spans}"
+
+
+def span_words(span: tuple[int, int]) -> str:
+    """A span of ranks in words."""
+    first, last = span
+    return str(first) if first == last else f"{first}–{last}"
+
+
+def brief(sentences: tuple[str, ...], count: int = 2) -> str:
+    """The first sentences of a tile, and a sign that there are more."""
+    return "\n".join(sentences[:count]) + (" …" if len(sentences) > count else "")

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QFileDialog, QLabel, QListWidget
+from qtpy.QtWidgets import QDockWidget, QFileDialog, QLabel, QListWidget
 
 from napari_mmlnb.errors import BundleError
 from napari_mmlnb.result import RESEARCH_USE, Review, RunResult
@@ -322,6 +322,10 @@ def test_a_slide_that_cannot_be_opened_is_explained_in_the_dock(make_workspace, 
 def test_nothing_is_cut_off_in_a_narrow_dock(make_workspace, qtbot, small_slide, abstain):
     workspace = make_workspace(MadeUpRunner(abstain=abstain), slide=small_slide, show=True)
     classify(workspace, qtbot)
+    window = workspace.window()
+    dock = next(d for d in window.findChildren(QDockWidget) if d.isAncestorOf(workspace))
+    window.resizeDocks([dock], [330], Qt.Orientation.Horizontal)
+    qtbot.wait_until(lambda: workspace.width() < 350)
     qtbot.wait(300)
     inside = workspace.scroll.widget()
     assert inside.minimumSizeHint().width() <= 320
