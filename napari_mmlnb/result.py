@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PrivateAttr
 
 from napari_mmlnb.geometry import PixelGrid, Region
 
@@ -96,7 +96,7 @@ class Measurement(_Record):
     """A number that was measured on a tile, never guessed."""
 
     name: str
-    value: float
+    value: FiniteFloat
     unit: str
 
 
@@ -109,8 +109,8 @@ class Evidence(_Record):
 
     rank: Annotated[int, Field(ge=1)]
     region_um: tuple[float, float, float, float]
-    attention: float
-    contribution: dict[str, float]
+    attention: FiniteFloat
+    contribution: dict[str, FiniteFloat]
     sentences: tuple[str, ...] = ()
     measurements: tuple[Measurement, ...] = ()
 
@@ -138,8 +138,8 @@ class Description(_Record):
 class Shift(_Record):
     """How far the slide lies from what the bundle has seen."""
 
-    score: float
-    limit: float
+    score: FiniteFloat
+    limit: FiniteFloat
 
 
 class RunResult(_Record):
@@ -203,7 +203,10 @@ class RunResult(_Record):
 
     def to_json(self) -> str:
         """The text of `result.json`: indented, keys in the order of the schema."""
-        return json.dumps(self.model_dump(mode="json", by_alias=True), indent=2, ensure_ascii=False) + "\n"
+        return (
+            json.dumps(self.model_dump(mode="json", by_alias=True), indent=2, ensure_ascii=False, allow_nan=False)
+            + "\n"
+        )
 
     @classmethod
     def from_file(cls, path: Path | str) -> RunResult:

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from napari_mmlnb.bundles.calibration import Calibration, read_calibration
-from napari_mmlnb.bundles.encoder_weights import file_sha256, shared_encoder
+from napari_mmlnb.bundles.encoder_weights import shared_encoder
 from napari_mmlnb.bundles.spec import (
     CALIBRATION_FILE,
     DIGESTED,
@@ -21,6 +21,7 @@ from napari_mmlnb.bundles.spec import (
     write_spec,
 )
 from napari_mmlnb.bundles.tokenizer import TextTokenizer, read_tokenizer
+from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.errors import BundleError
 from napari_mmlnb.models.encoders.base import PatchEncoder
 from napari_mmlnb.models.familiarity import Familiarity

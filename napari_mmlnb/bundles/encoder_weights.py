@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
@@ -11,15 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.errors import BundleError
 from napari_mmlnb.models.encoders.base import EncoderFacts, PatchEncoder
 from napari_mmlnb.models.encoders.registry import ENCODERS
-
-
-def file_sha256(path: Path) -> str:
-    """Hex digest of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _efficientnet_lite0_file() -> Path:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from napari_mmlnb.bundles.bundle import Bundle, read_bundle
 from napari_mmlnb.bundles.spec import SPEC_FILE, read_spec
 from napari_mmlnb.registry import Registry
+
+if TYPE_CHECKING:
+    from napari_mmlnb.bundles.bundle import Bundle
 
 DEFAULT_BUNDLE = "nb-phantom"
 
@@ -68,4 +71,6 @@ def load_bundle(name_or_folder: str | Path = DEFAULT_BUNDLE) -> Bundle:
     BundleError
         If it is incomplete, altered, or does not fit this program.
     """
+    from napari_mmlnb.bundles.bundle import read_bundle  # noqa: PLC0415 - listing bundles must not cost torch
+
     return read_bundle(bundle_folder(name_or_folder))

@@ -51,8 +51,8 @@ def _weights_digest(model: str) -> str | None:
     """Digest of a model's weights as they lie on this disk, whatever its own `bundle.yaml` says of them."""
     from napari_mmlnb.bundles.registry import bundle_folder
     from napari_mmlnb.bundles.spec import WEIGHTS_FILE
+    from napari_mmlnb.digest import file_sha256
     from napari_mmlnb.errors import MmlnbError
-    from napari_mmlnb.report.outputs import file_sha256
 
     try:
         return file_sha256(bundle_folder(model) / WEIGHTS_FILE)

@@ -121,7 +121,7 @@ PHRASES: tuple[Phrase, ...] = (
         summarised=False,
     ),
     Phrase("necrotic_like_fraction", "Necrotic-like debris", "% of tissue", _AREA, finding=True),
-    Phrase("confluent_dark_fraction", "Confluent dark blue area", "% of tissue", _AREA, finding=True),
+    Phrase("confluent_dark_fraction", "Confluent dark area", "% of tissue", _AREA, finding=True),
     Phrase("blood_like_fraction", "Blood-like area", "% of tissue", _AREA, finding=True),
     Phrase("pale_fraction", "Pale area", "% of tissue", _AREA, finding=True),
 )

@@ -34,8 +34,7 @@ def coverage_reasons(coverage: Coverage, spec: BundleSpec) -> Iterator[AbstainRe
 
 def answer_reasons(shift: Shift, probabilities: Probabilities, spec: BundleSpec) -> Iterator[AbstainReason]:
     """Reasons that lie in the answer."""
-    # Negated, so that a score that is not a number abstains.
-    if not shift.score <= shift.limit:
+    if shift.score > shift.limit:
         yield AbstainReason(
             code="out_of_distribution",
             text=f"The slide does not look like what {spec.name} was trained on: distance {shift.score:.1f}, "
@@ -43,7 +42,7 @@ def answer_reasons(shift: Shift, probabilities: Probabilities, spec: BundleSpec)
         )
     fused = probabilities.fused or probabilities.image
     best = max(fused.values())
-    if not best >= spec.limits.min_probability:
+    if best < spec.limits.min_probability:
         yield AbstainReason(
             code="low_confidence",
             text=f"No class reaches a probability of {spec.limits.min_probability:.0%}.",

@@ -8,7 +8,6 @@ was.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import shutil
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.errors import OutputError, RequestError
 from napari_mmlnb.report.geojson import geojson_text
 from napari_mmlnb.report.heatmap import write_heatmap
@@ -97,12 +97,6 @@ def check_writable(out: Path) -> None:
                 raise OutputError(out, f"{name} is a folder there")
         with tempfile.TemporaryDirectory(prefix=".mmlnb-", dir=nearest) as probe:
             (Path(probe) / "probe").write_bytes(b"\0" * 4096)
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_all(result: RunResult, maps: RunMaps, review: Review | None, folder: Path) -> RunResult:

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.errors import RequestError, SlideError, SlideNotFoundError
-from napari_mmlnb.report.outputs import DIGEST, OUTPUTS, PDF, RESULT, REVIEW, file_sha256
+from napari_mmlnb.report.outputs import DIGEST, OUTPUTS, PDF, RESULT, REVIEW
 from napari_mmlnb.report.pdf import attached_record, read_attachment
 from napari_mmlnb.result import Review, RunResult
 

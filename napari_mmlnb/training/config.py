@@ -69,7 +69,7 @@ class ModelConfig(_Config):
     image: Count = 512
     text: Count = 128
     text_layers: Count = 2
-    max_tokens: Count = 192
+    max_tokens: Count = 256
     vocabulary: Count = 800
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.4
 

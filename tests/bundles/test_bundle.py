@@ -10,10 +10,10 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from napari_mmlnb.bundles.bundle import read_bundle
-from napari_mmlnb.bundles.encoder_weights import file_sha256
 from napari_mmlnb.bundles.registry import load_bundle
 from napari_mmlnb.bundles.selftest import run_selftest
 from napari_mmlnb.bundles.spec import DIGESTED, SPEC_FILE
+from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.errors import BundleError, UnknownNameError
 from tests.bundle_factory import make_bundle
 

