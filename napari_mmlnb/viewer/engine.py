@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
+from napari_mmlnb.viewer.native_libraries import load_triton_apart
+
 if TYPE_CHECKING:
     from napari_mmlnb.bundles.registry import BundleFacts
     from napari_mmlnb.inference.settings import RunUpdate
@@ -31,6 +33,7 @@ def classify_stream(slide: Slide, model: str, cancelled: Callable[[], bool]) -> 
     MmlnbError
         Whatever a person can mend; `RunCancelledError` once `cancelled` answers true.
     """
+    load_triton_apart()
     from napari_mmlnb.inference.runner import classify  # noqa: PLC0415
 
     return classify(slide, model, stream=True, cancelled=cancelled)
@@ -44,6 +47,7 @@ def list_bundles() -> Sequence[BundleFacts]:
     BundleError
         If a shipped bundle is damaged.
     """
+    load_triton_apart()
     from napari_mmlnb.bundles.registry import available_bundles  # noqa: PLC0415
 
     return available_bundles()
