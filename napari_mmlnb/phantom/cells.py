@@ -3,6 +3,7 @@
 Sizes and looks follow the usual descriptions of neuroblastic tumours: small round nuclei with finely speckled ("salt
 and pepper") chromatin and hardly any cytoplasm; differentiating neuroblasts more than twice as wide as their nucleus,
 which is eccentric and vesicular with a nucleolus, in eosinophilic cytoplasm; karyorrhexis as dark round fragments.
+Undifferentiated tumours consist in good part of larger, uneven, vesicular nuclei with prominent nucleoli.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class CellStyle:
         Strength of eosin in cytoplasm, 1 as usual.
     amphophilia : float
         Haematoxylin in the cytoplasm of large cells, relative to eosin.
+    large_nuclei : float
+        Share of the neuroblasts with a large vesicular nucleus and prominent nucleoli, 0 to 1.
     """
 
     nucleus_um: float
@@ -43,9 +46,10 @@ class CellStyle:
     speckle: float
     cytoplasm: float
     amphophilia: float
+    large_nuclei: float
 
 
-def draw_style(rng: np.random.Generator, nucleus_um: float) -> CellStyle:
+def draw_style(rng: np.random.Generator, nucleus_um: float, large_nuclei: float) -> CellStyle:
     """Draw a slide's style."""
     return CellStyle(
         nucleus_um=nucleus_um,
@@ -53,6 +57,7 @@ def draw_style(rng: np.random.Generator, nucleus_um: float) -> CellStyle:
         speckle=float(rng.uniform(0.8, 1.25)),
         cytoplasm=float(rng.uniform(0.85, 1.2)),
         amphophilia=float(rng.uniform(0.08, 0.35)),
+        large_nuclei=large_nuclei,
     )
 
 
@@ -78,7 +83,9 @@ def _dots(
 
 
 def neuroblast(rng: np.random.Generator, style: CellStyle, mpp: float, _angle: float) -> Stamp:
-    """A small round blue cell with finely speckled chromatin."""
+    """A small round blue cell with finely speckled chromatin; a share of them as the slide's style says is larger."""
+    if rng.random() < style.large_nuclei:
+        return _large_nucleus(rng, style, mpp)
     radius = style.nucleus_um * float(np.exp(rng.normal(0.0, 0.10)))
     plot = Plot.of(radius * 1.45 + 2.0, mpp)
     outline = Outline.random(rng, radius, ragged=0.035, stretch=0.13)
@@ -94,6 +101,24 @@ def neuroblast(rng: np.random.Generator, style: CellStyle, mpp: float, _angle: f
     haematoxylin = inside * np.clip(chromatin, 0.12, None) + 0.10 * skirt
     eosin = 0.10 * inside + 0.17 * style.cytoplasm * skirt
     return Stamp.of(0.8 * inside + 0.55 * skirt, {HAEMATOXYLIN: haematoxylin, EOSIN: eosin})
+
+
+def _large_nucleus(rng: np.random.Generator, style: CellStyle, mpp: float) -> Stamp:
+    """A neuroblast of an undifferentiated tumour: uneven outline, cleared chromatin, prominent nucleoli."""
+    radius = style.nucleus_um * rng.uniform(1.12, 1.5)
+    plot = Plot.of(radius * 1.45 + 2.5, mpp)
+    outline = Outline.random(rng, radius, ragged=0.06, stretch=0.2)
+    depth = plot.depth(outline)
+    inside = ramp(depth, max(mpp, 0.55))
+    rim = np.exp(-((depth - 0.4) ** 2) / 0.4)
+    clumps = np.clip(0.14 * plot.noise(rng, 1.3) + 0.12 * plot.noise(rng, 2.8), -0.2, 0.6)
+    nucleoli = _dots(rng, plot, int(rng.integers(1, 4)), 0.55 * radius, (0.9, 1.45))
+    chromatin = 0.34 + style.speckle * clumps + 0.26 * rim + 0.62 * nucleoli
+    chromatin *= style.chromatin * np.float32(np.exp(rng.normal(0.0, 0.13)))
+    skirt = ramp(depth + np.float32(rng.uniform(0.9, 1.8)), 1.2) * (1.0 - inside)
+    haematoxylin = inside * np.clip(chromatin, 0.1, None) + 0.12 * skirt
+    eosin = 0.09 * inside + 0.16 * style.cytoplasm * skirt
+    return Stamp.of(0.85 * inside + 0.55 * skirt, {HAEMATOXYLIN: haematoxylin, EOSIN: eosin})
 
 
 def lymphocyte(rng: np.random.Generator, style: CellStyle, mpp: float, _angle: float) -> Stamp:

@@ -54,6 +54,8 @@ class Recipe:
         Distance between neighbouring tumour cells where they are packed, micrometres.
     nucleus_um : float
         Typical radius of a neuroblast's nucleus, micrometres.
+    large_nuclei : float
+        Share of the neuroblasts with a large vesicular nucleus and prominent nucleoli: many in UD, few elsewhere.
     neuropil_amount : float
         Share of a neuropil-bearing area that is neuropil rather than nests of cells, 0 to 1.
     differentiating : float
@@ -78,6 +80,7 @@ class Recipe:
     shares: dict[str, float]
     spacing_um: float
     nucleus_um: float
+    large_nuclei: float
     neuropil_amount: float
     differentiating: float
     ganglion: float
@@ -106,6 +109,7 @@ def draw_recipe(rng: np.random.Generator, subtype: Subtype) -> Recipe:
         lymphocytes_per_mm2=float(rng.gamma(1.6, 60.0)),
         eosin={name: float(np.exp(rng.normal(0.0, 0.16))) for name in TISSUES},
         background_haematoxylin=float(rng.uniform(0.015, 0.06)),
+        large_nuclei=float(rng.uniform(0.35, 0.85) if subtype == "ud" else rng.uniform(0.0, 0.06)),
     )
 
 

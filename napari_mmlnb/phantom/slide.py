@@ -84,7 +84,7 @@ def render_phantom(
     optics = draw_optics(streams[4], stain_shift)
     textures = make_textures(streams[5], mpp)
     rng = streams[6]
-    stamps = cell_stamps(rng, draw_style(rng, recipe.nucleus_um), mpp) | structure_stamps(rng, mpp)
+    stamps = cell_stamps(rng, draw_style(rng, recipe.nucleus_um, recipe.large_nuclei), mpp) | structure_stamps(rng, mpp)
     painter = _Painter(
         Ground(layout, recipe, textures, mpp),
         layout,
