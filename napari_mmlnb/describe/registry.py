@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import MappingProxyType
+from dataclasses import dataclass
 
 from napari_mmlnb.describe import measured
 from napari_mmlnb.describe.base import Describer, DescriberFacts
-from napari_mmlnb.errors import UnknownNameError
+from napari_mmlnb.registry import Registry
 
-_ENTRIES: tuple[tuple[DescriberFacts, Callable[[], Describer]], ...] = ((measured.FACTS, measured.MeasuredDescriber),)
-_BY_NAME = MappingProxyType({facts.name: make for facts, make in _ENTRIES})
+
+@dataclass(frozen=True)
+class _Entry:
+    facts: DescriberFacts
+    make: Callable[[], Describer]
+
+    @property
+    def name(self) -> str:
+        return self.facts.name
+
+
+_DESCRIBERS: Registry[_Entry] = Registry("describer", (_Entry(measured.FACTS, measured.MeasuredDescriber),))
 
 
 def describers() -> tuple[DescriberFacts, ...]:
     """What there is, with what a person needs to know of it."""
-    return tuple(facts for facts, _ in _ENTRIES)
+    return tuple(entry.facts for entry in _DESCRIBERS)
 
 
 def create_describer(name: str) -> Describer:
@@ -26,8 +36,4 @@ def create_describer(name: str) -> Describer:
     UnknownNameError
         If there is none.
     """
-    try:
-        make = _BY_NAME[name]
-    except KeyError:
-        raise UnknownNameError("describer", name, tuple(_BY_NAME)) from None
-    return make()
+    return _DESCRIBERS.get(name).make()

@@ -92,8 +92,8 @@ def test_an_interrupted_run_writes_nothing(phantom_slide, tmp_path, monkeypatch,
     assert capsys.readouterr().out == ""
 
 
-def test_real_skin_is_not_neuroblastoma(mmlnb, real_slides, tmp_path):
-    done = mmlnb("classify", real_slides / "CMU-1-Small-Region.svs", "--out", tmp_path / "out")
+def test_real_skin_is_not_neuroblastoma(mmlnb, real_svs, tmp_path):
+    done = mmlnb("classify", real_svs, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "out" / "result.json").read_text())
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES

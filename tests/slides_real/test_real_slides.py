@@ -11,14 +11,13 @@ from napari_mmlnb.slides.tile_grid import build_tile_grid
 from napari_mmlnb.slides.tile_reader import TileReader
 from napari_mmlnb.slides.tissue import find_tissue
 
-SVS = "CMU-1-Small-Region.svs"
 DICOM = "CMU-1-Small-Region-dicom"
 OME = "OS-1-detail.ome.tif"
 
 
 @pytest.fixture(scope="module")
-def svs(real_slides):
-    with open_slide(real_slides / SVS) as slide:
+def svs(real_svs):
+    with open_slide(real_svs) as slide:
         yield slide
 
 
@@ -57,8 +56,8 @@ def test_one_dicom_instance_stands_for_the_folder(real_slides, dicom):
             assert (slide.read(0, 1000, 1000, 64, 64) == dicom.read(0, 1000, 1000, 64, 64)).all()
 
 
-def test_our_own_decoding_of_the_svs_equals_openslides(real_slides, svs):
-    with open_slide(real_slides / SVS, backend="tiff") as slide:
+def test_our_own_decoding_of_the_svs_equals_openslides(real_svs, svs):
+    with open_slide(real_svs, backend="tiff") as slide:
         assert slide.mpp == svs.mpp
         assert slide.mpp_source == "aperio.MPP"
         assert slide.grids == svs.grids

@@ -11,31 +11,18 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from napari_mmlnb.errors import SlideError, SlideFormatError, SlideNotFoundError, UnknownNameError
+from napari_mmlnb.errors import SlideError, SlideFormatError, SlideNotFoundError
+from napari_mmlnb.registry import Registry
 from napari_mmlnb.slides.backends.base import Backend, SlideReader
 
 
 @cache
-def backends() -> tuple[Backend, ...]:
+def backends() -> Registry[Backend]:
     """All backends in the order in which they are asked. Their libraries are imported on the first call."""
     from napari_mmlnb.slides.backends.openslide import OpenSlideBackend  # noqa: PLC0415
     from napari_mmlnb.slides.backends.tiff import TiffBackend  # noqa: PLC0415
 
-    return OpenSlideBackend(), TiffBackend()
-
-
-def backend_named(name: str) -> Backend:
-    """The backend of that name.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is none.
-    """
-    for backend in backends():
-        if backend.name == name:
-            return backend
-    raise UnknownNameError("backend", name, tuple(backend.name for backend in backends()))
+    return Registry("backend", (OpenSlideBackend(), TiffBackend()))
 
 
 def open_reader(path: Path, backend: str | None = None) -> tuple[SlideReader, str]:
@@ -60,7 +47,7 @@ def open_reader(path: Path, backend: str | None = None) -> tuple[SlideReader, st
     SlideNotFoundError, SlideFormatError, SlideReadError, UnknownNameError
         Nothing there; nothing known; known but damaged; no such backend.
     """
-    forced = backend_named(backend) if backend is not None else None
+    forced = backends().get(backend) if backend is not None else None
     if not path.exists():
         raise SlideNotFoundError(path)
     if forced is not None:
