@@ -199,7 +199,7 @@ class _Run:
                 now_s = time.perf_counter()
                 maps = None
                 if now_s - drawn >= SECONDS_BETWEEN_MAPS and len(bag.used):
-                    maps, drawn = rasters.draw(bag, self._aggregate(bag)), now_s
+                    maps, drawn = rasters.draw(bag, self._shown(bag)), now_s
                 yield RunUpdate("encode", "Reading and encoding tiles", bag.seen, total, maps)
                 if self.settings.seconds is not None and now_s - started >= self.settings.seconds:
                     break
@@ -209,6 +209,11 @@ class _Run:
 
     def _aggregate(self, bag: Bag) -> SlideAnswer:
         return answer_image(self.bundle, bag.features, self.device.device)
+
+    def _shown(self, bag: Bag) -> SlideAnswer | None:
+        """The answer so far, or None while the tiles seen look like nothing the bundle knows: no map then either."""
+        shift = measure_shift(self.bundle, bag.features)
+        return self._aggregate(bag) if shift.score <= shift.limit else None
 
     def _conclude(self, tissue: TissueMask, tiles: TileGrid, bag: Bag, rasters: Rasters, started: float) -> RunResult:
         spec = self.bundle.spec

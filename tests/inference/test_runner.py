@@ -124,6 +124,19 @@ def test_a_strange_slide_is_refused_with_its_findings_kept(tmp_path: Path, small
     assert result.description.sentences
 
 
+def test_a_strange_slide_shows_no_attention_while_it_runs(
+    tmp_path: Path, small_slide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_mmlnb.inference.runner.SECONDS_BETWEEN_MAPS", 0.0)
+    strange = make_bundle(tmp_path / "strange", shift_limit=1e-6)
+    familiar = make_bundle(tmp_path / "familiar")
+    for bundle, shown in ((strange, False), (familiar, True)):
+        updates = list(classify(small_slide, bundle, stream=True, settings=RunSettings(batch=4)))
+        maps = [u.maps for u in updates if u.stage == "encode" and u.maps is not None][1:]
+        assert maps
+        assert all(np.isfinite(m.attention).any() == shown for m in maps)
+
+
 def test_a_doubtful_answer_is_no_answer(tmp_path: Path, small_slide: Path) -> None:
     result = classify(small_slide, make_bundle(tmp_path, limits=LimitsSpec(min_probability=1.0)))
     assert [r.code for r in result.abstain_reasons] == ["low_confidence"]
