@@ -85,7 +85,7 @@ def _pen(rng: np.random.Generator, layout: Layout) -> Field:
         pick = int(rng.integers(len(rows)))
         path = _path(rng, (rows[pick], columns[pick]), rng.uniform(0.08, 0.35) * min(shape), 0.10)
         width = rng.uniform(30.0, 75.0) / SPACING_UM
-        stroke = _stroke(shape, path, width) + 0.05 * fractal_field(rng, shape, 12.0, 3)
+        stroke = np.clip(_stroke(shape, path, width) + 0.05 * fractal_field(rng, shape, 12.0, 3), -4.0, 4.0)
         streaks = 0.8 + 0.14 * fractal_field(rng, shape, 20.0, 4, 0.8)
         rim = 0.25 * np.exp(-(((stroke - 0.12) / 0.08) ** 2))
         ink = np.maximum(ink, np.clip(8.0 * stroke, 0.0, 1.0) * np.clip(streaks + rim, 0.2, 1.1))
