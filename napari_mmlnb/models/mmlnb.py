@@ -2,8 +2,8 @@
 
 Source of the classifier: MMLNB (arXiv 2503.12927) and its released code; the image head 512 -> K mends a fault there
 (the image loss was taken on raw features). From images to slides is our design, after MMLNB: gated-attention MIL over
-tiles takes the place of VGG16 on one image, and a text head on the detached u lets the text-only answer be shown
-beside the others, since generated text comes from the same pixels and can merely echo the classifier.
+tiles takes the place of VGG16 on one image, and a text head on u lets the text-only answer be shown beside the others,
+since generated text comes from the same pixels and can merely echo the classifier.
 """
 
 from __future__ import annotations
@@ -139,4 +139,4 @@ class Mmlnb(nn.Module):
         """
         u = self.text(ids)
         fused = self.fusion(u, image.pooled.embedding)
-        return FusedAnswer(self.text_head(u.detach()), self.head(fused.embedding), fused.gate)
+        return FusedAnswer(self.text_head(u), self.head(fused.embedding), fused.gate)

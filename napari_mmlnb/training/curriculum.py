@@ -23,7 +23,7 @@ class Phase:
     name : str
         "image first", "joint" or "consolidate".
     alpha : float
-        Loss = alpha CE(fused) + (1 - alpha) CE(image).
+        Loss = alpha CE(fused) + (1 - alpha) CE(image) as published, to which `loop` adds the text head's own.
     text_learns, image_learns : bool
         Whether the branch's encoder is trained; a frozen one is put in evaluation mode, dropout included.
     """

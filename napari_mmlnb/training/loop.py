@@ -112,7 +112,8 @@ def train_mmlnb(
             fused = model.answer_fused(image, ids[chosen])
             loss = phase.alpha * _loss(fused.fused_logits, labels, optimiser_config)
             loss = loss + (1 - phase.alpha) * _loss(image.logits, labels, optimiser_config)
-            # The text head reads the detached u: it learns at all times and teaches nothing to the encoder.
+            # Our design, after MMLNB: a loss of the text's own. The image branch soon leaves the fused loss nothing to
+            # teach, and a text branch trained from nothing would stay at chance.
             loss = loss + _loss(fused.text_logits, labels, optimiser_config)
             _step(optimiser, loss)
             losses.append(loss.item())
