@@ -27,7 +27,7 @@ def _from_afar(rgb, truth):
 
 
 @pytest.mark.slow
-def test_logistic_regression_on_the_whole_slide_stays_at_or_below_0_6():
+def test_logistic_regression_on_the_whole_slide_stays_at_or_below_0_6(capsys):
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_score
     from sklearn.pipeline import make_pipeline
@@ -44,4 +44,7 @@ def test_logistic_regression_on_the_whole_slide_stays_at_or_below_0_6():
         cross_val_score(model, np.array(features), classes, cv=StratifiedKFold(5, shuffle=True, random_state=i)).mean()
         for i in range(10)
     ]
-    assert np.mean(scores) <= 0.6, f"accuracy {np.mean(scores):.2f}"
+    accuracy = float(np.mean(scores))
+    with capsys.disabled():
+        print(f"\nlogistic regression from afar: accuracy {accuracy:.2f} (at most 0.6), folds' means {np.round(scores, 2)}")
+    assert accuracy <= 0.6
