@@ -46,5 +46,5 @@ def test_logistic_regression_on_the_whole_slide_stays_at_or_below_0_6(capsys):
     ]
     accuracy = float(np.mean(scores))
     with capsys.disabled():
-        print(f"\nlogistic regression from afar: accuracy {accuracy:.2f} (at most 0.6), folds' means {np.round(scores, 2)}")
+        print(f"\nlogistic regression from afar: accuracy {accuracy:.2f}, at most 0.6; repeats {np.round(scores, 2)}")
     assert accuracy <= 0.6
