@@ -19,6 +19,9 @@ settings.load_profile("repeatable")
 SVS = "CMU-1-Small-Region.svs"
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # As many processes as cores already: threads of OpenMP that wait for a core spin, and slow everything down.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
 
 
