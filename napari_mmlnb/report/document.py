@@ -117,7 +117,7 @@ def _prediction(record: RunResult) -> dict[str, Any]:
             }
             for found in record.classes
         ],
-        "trust": number(record.text_trust.gate, 2) if record.text_trust else "",
+        "trust": f"{record.text_trust.gate:.2f}" if record.text_trust else "",
         "shift": _shift(record),
     }
 
@@ -177,7 +177,7 @@ def _pictures(record: RunResult, maps: RunMaps) -> dict[str, Any]:
         "bar_part": bar_mm / width_mm,
         "bar_text": f"{bar_mm:g} mm" if bar_mm >= 0.1 else f"{bar_mm * 1000:g} µm",
         "ticks": [
-            {"part": (tick - low) / (high - low), "text": f"{tick:g}" + (" = slide’s mean" if tick == 1 else "")}
+            {"part": (tick - low) / (high - low), "text": f"{tick:.3g}" + (" = slide’s mean" if tick == 1 else "")}
             for tick in ticks
         ],
         "boxes": [
