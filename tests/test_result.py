@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from napari_mmlnb.result import SCHEMA_VERSION, Evidence, Probabilities, RunResult, result_schema
+from napari_mmlnb.result import SCHEMA_VERSION, Evidence, Measurement, Probabilities, RunResult, result_schema
 from tests.report.factories import make_result
 
 KEYS = [
@@ -94,3 +94,8 @@ def test_class_records_by_id():
 def test_ranks_start_at_one():
     with pytest.raises(ValidationError):
         Evidence(rank=0, region_um=(0, 0, 1, 1), attention=1.0, contribution={})
+
+
+def test_a_measurement_that_is_no_number_never_enters_the_record():
+    with pytest.raises(ValueError, match="finite"):
+        Measurement(name="nuclear_size", value=math.nan, unit="um")

@@ -12,7 +12,6 @@ Neither path nor file name of the slide is written: what leaves the program carr
 from __future__ import annotations
 
 import json
-import math
 import uuid
 from typing import Any
 
@@ -88,11 +87,7 @@ def _tile_feature(record: RunResult, evidence: Evidence, mpp: Mpp) -> dict[str, 
     }
     properties: dict[str, Any] = {
         "name": f"Tile {evidence.rank} (abstained: not evidence)" if abstained else f"Evidence {evidence.rank}",
-        "measurements": {
-            name: float(value)
-            for name, value in {**attention, **contribution, **measured}.items()
-            if math.isfinite(value)
-        },
+        "measurements": {**attention, **contribution, **measured},
         "metadata": {"sentences": " ".join(evidence.sentences), "slide_fingerprint": record.slide.fingerprint},
     }
     if abstained:

@@ -51,3 +51,11 @@ def test_no_output_folder_is_exit_2_and_one_line(arguments, tmp_path, monkeypatc
 def test_a_slide_that_is_not_there_is_exit_2(out, capsys):
     assert run(["verify", str(out), "--slide", "nowhere.svs"]) == 2
     assert "nowhere.svs" in capsys.readouterr().err
+
+
+def test_other_weights_than_the_ones_that_ran_are_exit_3(tmp_path, capsys):
+    result = make_result()
+    elsewhere = result.model.model_copy(update={"name": "nb-phantom"})
+    write_outputs(result.model_copy(update={"model": elsewhere}).with_maps(result.maps), tmp_path / "out")
+    assert run(["verify", str(tmp_path / "out")]) == 3
+    assert capsys.readouterr().err.splitlines() == ["weights has changed."]

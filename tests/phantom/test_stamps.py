@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from napari_mmlnb.phantom.cells import CellStyle, cell_stamps
+from napari_mmlnb.phantom.cells import CellStyle, cell_stamps, neuroblast
 from napari_mmlnb.phantom.optics import HAEMATOXYLIN
 from napari_mmlnb.phantom.outline import Outline, Plot
 from napari_mmlnb.phantom.stamps import Stamp, StampSet
 
-STYLE = CellStyle(nucleus_um=3.8, chromatin=0.9, speckle=1.0, cytoplasm=1.0, amphophilia=0.2)
+STYLE = CellStyle(nucleus_um=3.8, chromatin=0.9, speckle=1.0, cytoplasm=1.0, amphophilia=0.2, large_nuclei=0.0)
 
 
 def test_a_stamp_covers_what_lies_under_it_and_is_cut_at_the_edge():
@@ -59,3 +61,17 @@ def test_no_two_variants_are_the_same():
     stamps = cell_stamps(np.random.default_rng(6), STYLE, 0.5)
     for kind, group in stamps.items():
         assert len({s.add.tobytes() for s in group.stamps}) == len(group.stamps), kind
+
+
+def test_undifferentiated_nuclei_are_larger_and_paler():
+    def area_and_density(large_nuclei):
+        style = replace(STYLE, large_nuclei=large_nuclei)
+        stamps = [neuroblast(np.random.default_rng(i), style, 0.25, 0.0) for i in range(20)]
+        haematoxylin = [s.add[HAEMATOXYLIN - s.planes.start] for s in stamps]
+        inside = [h > 0.2 for h in haematoxylin]
+        mean = np.mean([h[i].mean() for h, i in zip(haematoxylin, inside, strict=True)])
+        return np.mean([i.sum() for i in inside]), mean
+
+    (small, dark), (large, pale) = area_and_density(0.0), area_and_density(1.0)
+    assert large > 1.3 * small
+    assert pale < dark

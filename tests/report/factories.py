@@ -157,7 +157,7 @@ def make_result(
             levels=3,
         ),
         model=ModelRecord(
-            name="nb-phantom",
+            name="made-up",
             version="1.0.0",
             weights_sha256="c0ffee1234567890" * 4,
             licence="BSD-3-Clause",

@@ -1,7 +1,6 @@
 """`regions.geojson`: level-0 pixels, valid polygons, what QuPath reads; no path, and no class in an abstention."""
 
 import json
-import math
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,6 @@ import pytest
 
 from napari_mmlnb.geometry import PixelGrid
 from napari_mmlnb.report.geojson import geojson_text
-from napari_mmlnb.result import Measurement
 from tests.report.factories import LABELS, SLIDE_PATH, make_result
 
 
@@ -108,12 +106,3 @@ def test_neither_path_nor_file_name_leaves(decision):
     assert Path(SLIDE_PATH).name not in text
     assert "Doe^Jane" not in text
     assert make_result().slide.fingerprint in text
-
-
-def test_a_value_that_is_no_number_is_left_out():
-    result = make_result(evidence_count=1)
-    strange = result.evidence[0].model_copy(
-        update={"measurements": (Measurement(name="nuclear size", value=math.nan, unit="µm"),)}
-    )
-    features = parsed(result.model_copy(update={"evidence": (strange,)}).with_maps(result.maps))["features"]
-    assert "nuclear size (µm)" not in features[0]["properties"]["measurements"]

@@ -99,7 +99,7 @@ def test_resolution_tags_have_units(tmp_path, unit, per_um):
         ((300, 300), "uint8", {"photometric": "minisblack", "metadata": None}, "one channel"),
         ((300, 300, 3), "uint16", {"photometric": "rgb", "metadata": None}, "uint16"),
         ((5, 300, 300, 3), "uint8", {"photometric": "rgb", "metadata": {"axes": "ZYXS"}, "ome": True}, "focal planes"),
-        ((3, 300, 300), "uint8", {"photometric": "rgb", "planarconfig": "separate", "metadata": None}, ""),
+        ((3, 300, 300), "uint8", {"photometric": "rgb", "planarconfig": "separate", "metadata": None}, "RGB"),
     ],
 )
 def test_what_is_no_rgb_picture_is_refused_with_a_reason(tmp_path, shape, dtype, options, says):
