@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PrivateAttr, model_validator
 
 from napari_mmlnb.geometry import PixelGrid, Region
 
@@ -172,6 +172,14 @@ class RunResult(_Record):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     _maps: RunMaps | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _decided(self) -> RunResult:
+        if (self.decision == "predict") != (self.prediction is not None) or (
+            (self.decision == "abstain") != bool(self.abstain_reasons)
+        ):
+            raise ValueError("a run names a class and no reason to abstain, or reasons and no class")
+        return self
 
     @property
     def maps(self) -> RunMaps | None:

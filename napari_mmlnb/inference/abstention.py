@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from napari_mmlnb.bundles.spec import BundleSpec
+from napari_mmlnb.geometry import Mpp
 from napari_mmlnb.result import AbstainReason, Coverage, Probabilities, Shift
 
 
+COARSEST = 1.5
+"""How much coarser than the model's tiles a slide's finest pixels may be."""
+
+
 def coverage_reasons(coverage: Coverage, spec: BundleSpec) -> Iterator[AbstainReason]:
-    """Reasons that lie in how much was seen; with any of them a class cannot be computed or must not be trusted."""
+    """Reasons that lie in how much was seen; with any of them a class cannot be computed or must not be trusted.
+
+    Tiles that were never reached, because a time budget ended, count neither for nor against.
+    """
     limits = spec.limits
     if coverage.tiles_total == 0:
         yield AbstainReason(
@@ -17,18 +25,28 @@ def coverage_reasons(coverage: Coverage, spec: BundleSpec) -> Iterator[AbstainRe
             text=f"No tissue was found that fills a tile ({coverage.tissue_mm2:.3f} mm² of tissue in all).",
         )
         return
-    share = coverage.tiles_unreadable / coverage.tiles_total
+    seen = coverage.tiles_used + coverage.tiles_unreadable
+    share = coverage.tiles_unreadable / max(seen, 1)
     if share > limits.unreadable_share:
         yield AbstainReason(
             code="unreadable_tiles",
-            text=f"{coverage.tiles_unreadable} of {coverage.tiles_total} tiles could not be read "
+            text=f"{coverage.tiles_unreadable} of {seen} tiles could not be read "
             f"({share:.1%}, at most {limits.unreadable_share:.1%} allowed).",
         )
-    readable = coverage.tiles_total - coverage.tiles_unreadable
-    if readable < limits.min_tiles:
+    if coverage.tiles_used < limits.min_tiles:
         yield AbstainReason(
             code="poor_quality",
-            text=f"Only {readable} readable tiles of tissue; the model needs at least {limits.min_tiles}.",
+            text=f"Only {coverage.tiles_used} tiles of tissue were read; the model needs at least {limits.min_tiles}.",
+        )
+
+
+def scale_reasons(mpp: Mpp, spec: BundleSpec) -> Iterator[AbstainReason]:
+    """Reasons that lie in the slide's scale: what a scanner did not resolve, no resampling brings back."""
+    wanted = spec.encoder.um_per_px
+    if max(mpp.xy) > COARSEST * wanted:
+        yield AbstainReason(
+            code="poor_quality",
+            text=f"The slide's finest pixels are {max(mpp.xy):.3g} µm; the model looks at {wanted:.3g} µm per pixel.",
         )
 
 

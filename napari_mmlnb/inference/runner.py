@@ -16,7 +16,7 @@ from napari_mmlnb.bundles.selftest import run_selftest
 from napari_mmlnb.describe.base import Describer, EvidenceTile, TileDescription
 from napari_mmlnb.describe.registry import create_describer
 from napari_mmlnb.errors import RunCancelledError, TileReadError
-from napari_mmlnb.inference.abstention import answer_reasons, coverage_reasons
+from napari_mmlnb.inference.abstention import answer_reasons, coverage_reasons, scale_reasons
 from napari_mmlnb.inference.answer import SlideAnswer, answer_fused, answer_image, measure_shift
 from napari_mmlnb.inference.bag import Bag
 from napari_mmlnb.inference.device import DeviceChoice, choose_device
@@ -223,7 +223,7 @@ class _Run:
             tiles_used=len(bag.used),
             tiles_unreadable=len(bag.unreadable),
         )
-        reasons = list(coverage_reasons(coverage, spec))
+        reasons = [*coverage_reasons(coverage, spec), *scale_reasons(self.slide.mpp, spec)]
         answer: SlideAnswer | None = None
         evidence: tuple[Evidence, ...] = ()
         pictures: tuple[EvidenceTile, ...] = ()

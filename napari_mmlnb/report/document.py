@@ -64,7 +64,7 @@ def document_data(result: RunResult, maps: RunMaps, review: Review | None = None
         "measured": _measured(record.evidence),
         "clinical": _pairs(record.clinical),
         "inpc": _pairs(record.inpc or {}),
-        "review": _review(review),
+        "review": _review(review, {c.id: c.label for c in result.classes}),
         "provenance": _provenance(record),
     }
     cleared: dict[str, Any] = _printable(data)
@@ -258,12 +258,13 @@ def _measured(evidence: Iterable[Evidence]) -> dict[str, Any]:
     return {"ranks": [str(tile.rank) for tile in tiles], "rows": rows}
 
 
-def _review(review: Review | None) -> list[list[str]]:
+def _review(review: Review | None, labels: Mapping[str, str]) -> list[list[str]]:
+    """The reader's decision; a class by its label, whether or not the model named one."""
     if review is None:
         return []
     pairs = [
         ["Reader", review.reader],
-        ["Decision", review.decision],
+        ["Decision", labels.get(review.decision, review.decision)],
         ["Reason", review.reason],
         ["Marks on the slide", str(len(review.marks)) if review.marks else ""],
         ["Recorded", _moment(review.created) if review.created else ""],

@@ -15,6 +15,9 @@ from napari_mmlnb.result import RunResult
 
 WITHHELD = "(withheld)"
 
+# Where somebody else's words may stand. Ids, digests and keys are the program's own and stay as they are.
+_FREE_TEXT = ("abstain_reasons", "evidence", "description", "clinical", "inpc", "settings")
+
 # A setting that holds a path or the name of a file. Versions (1.0.2), units (um/px) and types (torch.float16) do not
 # match.
 _PATH = re.compile(
@@ -43,8 +46,9 @@ def shareable(result: RunResult) -> RunResult:
     """
     data = result.model_dump(by_alias=True)
     secrets = _secrets(result.slide.path)
-    data = _cleared(data, secrets)
-    data["slide"]["path"] = ""
+    data.update({name: _cleared(data[name], secrets) for name in _FREE_TEXT})
+    data["slide"].update(path="", mpp_source=_cleared(data["slide"]["mpp_source"], secrets))
+    data["model"]["notice"] = _cleared(data["model"]["notice"], secrets)
     data["settings"] = _without_paths(data["settings"])
     if result.decision == "abstain":
         data.update(classes=(), probabilities=None, prediction=None, prediction_set=(), text_trust=None, inpc=None)
@@ -54,12 +58,11 @@ def shareable(result: RunResult) -> RunResult:
 
 
 def _secrets(path: str) -> tuple[str, ...]:
-    """The spellings of a path that must not appear, longest first. A bare stem stays: it may be a common word."""
-    if not path:
-        return ()
+    """The spellings of a path that must not appear, longest first. A bare word stays: it may be a common one."""
     pure = PureWindowsPath(path) if "\\" in path else PurePosixPath(path)
-    names = {path, pure.as_posix()} | ({pure.name} if pure.suffix else set())
-    return tuple(sorted((name for name in names if len(name) > 1), key=len, reverse=True))
+    names = {path, pure.as_posix(), pure.name}
+    telling = (name for name in names if len(name) > 1 and (set(name) & {"/", "\\"} or pure.suffix))
+    return tuple(sorted(telling, key=len, reverse=True))
 
 
 def _cleared(value: Any, secrets: tuple[str, ...]) -> Any:
@@ -68,7 +71,7 @@ def _cleared(value: Any, secrets: tuple[str, ...]) -> Any:
             value = value.replace(secret, WITHHELD)
         return value
     if isinstance(value, dict):
-        return {_cleared(key, secrets): _cleared(item, secrets) for key, item in value.items()}
+        return {key: _cleared(item, secrets) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(_cleared(item, secrets) for item in value)
     return value

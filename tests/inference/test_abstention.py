@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from napari_mmlnb.bundles.spec import BundleSpec, LimitsSpec
-from napari_mmlnb.inference.abstention import answer_reasons, coverage_reasons
+from napari_mmlnb.geometry import Mpp
+from napari_mmlnb.inference.abstention import answer_reasons, coverage_reasons, scale_reasons
 from napari_mmlnb.result import Coverage, Probabilities, Shift
 from tests.bundle_factory import CLASSES, make_bundle
 
@@ -23,6 +24,18 @@ def _coverage(total: int, unreadable: int = 0) -> Coverage:
     return Coverage(tissue_mm2=1.0, tiles_total=total, tiles_used=total - unreadable, tiles_unreadable=unreadable)
 
 
+def _part(used: int, unreadable: int, total: int) -> Coverage:
+    """What a time budget leaves."""
+    return Coverage(tissue_mm2=1.0, tiles_total=total, tiles_used=used, tiles_unreadable=unreadable)
+
+
+@pytest.mark.parametrize(
+    ("mpp", "codes"), [(0.25, []), (0.5, []), (0.7, []), (0.8, ["poor_quality"]), (5.0, ["poor_quality"])]
+)
+def test_a_slide_coarser_than_the_models_tiles_is_refused(spec: BundleSpec, mpp: float, codes: list[str]) -> None:
+    assert [r.code for r in scale_reasons(Mpp(mpp, 0.25), spec)] == codes
+
+
 @pytest.mark.parametrize(
     ("coverage", "codes"),
     [
@@ -32,6 +45,10 @@ def _coverage(total: int, unreadable: int = 0) -> Coverage:
         (_coverage(100, 2), []),
         (_coverage(100, 3), ["unreadable_tiles"]),
         (_coverage(5, 2), ["unreadable_tiles", "poor_quality"]),
+        (_part(used=50, unreadable=50, total=10_000), ["unreadable_tiles"]),
+        (_part(used=0, unreadable=32, total=10_000), ["unreadable_tiles", "poor_quality"]),
+        (_part(used=1, unreadable=0, total=10_000), ["poor_quality"]),
+        (_part(used=100, unreadable=1, total=10_000), []),
     ],
 )
 def test_coverage(spec: BundleSpec, coverage: Coverage, codes: list[str]) -> None:

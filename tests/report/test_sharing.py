@@ -65,6 +65,14 @@ def test_paths_of_every_system_are_known(path):
     assert "Doe" not in shareable(result).to_json()
 
 
+@pytest.mark.parametrize("folder", ["slide", "model", "text", "tiles", "pd", "a"])
+@pytest.mark.parametrize("decision", ["predict", "abstain"])
+def test_a_folder_called_like_a_word_of_the_record_spoils_nothing(folder, decision):
+    result = make_result(decision)
+    named = result.model_copy(update={"slide": result.slide.model_copy(update={"path": folder})})
+    assert shareable(named) == shareable(result)
+
+
 def test_an_abstention_keeps_what_was_measured_and_loses_every_class():
     result = make_result("abstain")
     shared = shareable(result)
