@@ -48,17 +48,20 @@ def available_bundles() -> tuple[BundleFacts, ...]:
 
 
 def bundle_folder(name_or_folder: str | Path) -> Path:
-    """Where a bundle lies: a folder that holds one, or the name of a shipped one.
+    """Where a bundle lies: the name of a shipped one, or else a folder that holds one.
+
+    A shipped name comes first, so that a folder that happens to lie here under that name is not taken for it.
 
     Raises
     ------
     UnknownNameError
         If it is neither.
     """
+    shipped = Registry("model", available_bundles())
     folder = Path(name_or_folder)
-    if (folder / SPEC_FILE).is_file():
+    if str(name_or_folder) not in shipped and (folder / SPEC_FILE).is_file():
         return folder.resolve()
-    return Registry("model", available_bundles()).get(str(name_or_folder)).path
+    return shipped.get(str(name_or_folder)).path
 
 
 def load_bundle(name_or_folder: str | Path = DEFAULT_BUNDLE) -> Bundle:

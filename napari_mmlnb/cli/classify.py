@@ -8,9 +8,7 @@ import click
 
 from napari_mmlnb.cli.mpp import MPP
 from napari_mmlnb.cli.progress import stdout_kept_clean
-from napari_mmlnb.cli.work import DEFAULT_MODEL, classify_to_folder
-
-PARTLY_FAILED = 3
+from napari_mmlnb.cli.work import DEFAULT_MODEL, PARTLY_FAILED, classify_to_folder
 
 
 @click.command(name="classify", short_help="Classify a slide and write the result and its report.")

@@ -8,7 +8,7 @@ from typing import Literal
 import click
 
 from napari_mmlnb.cli.progress import progress_line, stdout_kept_clean
-from napari_mmlnb.cli.work import classify_to_folder
+from napari_mmlnb.cli.work import PARTLY_FAILED, classify_to_folder
 from napari_mmlnb.errors import MissingExtraError, RequestError
 from napari_mmlnb.result import RunResult
 
@@ -21,7 +21,7 @@ SEED = 900_001
 @click.command(name="demo", short_help="Make a synthetic slide, classify it, and show the result.")
 @click.option("--headless", is_flag=True, help="Do not open the viewer.")
 @click.option("--out", default="demo", show_default=True, type=click.Path(path_type=Path), help="Folder for the files.")
-def command(headless: bool, out: Path) -> None:
+def command(headless: bool, out: Path) -> int:
     """Make a synthetic slide, classify it, write its report, and open the viewer where there is a display."""
     from napari_mmlnb.cli.summary import summary_lines
     from napari_mmlnb.inference.settings import RunSettings
@@ -43,6 +43,7 @@ def command(headless: bool, out: Path) -> None:
         click.echo(line)
     if not headless and has_display():
         _show(slide, result)
+    return PARTLY_FAILED if result.coverage.tiles_unreadable else 0
 
 
 def has_display() -> bool:

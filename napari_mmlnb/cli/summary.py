@@ -58,9 +58,12 @@ def _outcome(result: RunResult) -> Iterator[str]:
         return
     label = result.class_record(result.prediction).label
     yield f"Decision: {label} ({result.prediction})"
-    if result.probabilities is not None and result.probabilities.fused is not None:
-        shown = ", ".join(f"{name} {p:.2f}" for name, p in result.probabilities.fused.items())
-        yield f"  probability, image and text fused: {shown}"
+    if result.probabilities is not None:
+        for branch, title in (("image", "image alone"), ("text", "text alone"), ("fused", "image and text fused")):
+            probabilities: dict[str, float] | None = getattr(result.probabilities, branch)
+            if probabilities is not None:
+                shown = ", ".join(f"{name} {p:.2f}" for name, p in probabilities.items())
+                yield f"  probability, {title}: {shown}"
 
 
 def _coverage(result: RunResult) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from napari_mmlnb.cli.mpp import MPP
-from napari_mmlnb.errors import MissingExtraError, RequestError, SlideNotFoundError
+from napari_mmlnb.errors import MissingExtraError, RequestError
 
 
 @click.command(name="view", short_help="Open napari with the workspace laid out.")
@@ -19,8 +19,10 @@ from napari_mmlnb.errors import MissingExtraError, RequestError, SlideNotFoundEr
 def command(slide: Path | None, mpp: tuple[float, float] | None) -> None:
     """Open napari with the workspace, and SLIDE in it where one is given."""
     check_gui()
-    if slide is not None and not slide.exists():
-        raise SlideNotFoundError(slide)
+    if slide is not None:
+        from napari_mmlnb.slides.backends.registry import open_reader
+
+        open_reader(slide)[0].close()
     from napari_mmlnb.viewer.launch import run_workspace
 
     run_workspace(slide, mpp=mpp)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from napari_mmlnb.inference.settings import RunSettings
     from napari_mmlnb.result import RunResult
 
+PARTLY_FAILED = 3
+"""Exit code of a run that finished although some tiles could not be read."""
+
 DEFAULT_MODEL = "nb-phantom"
 
 

@@ -8,7 +8,6 @@ from napari_mmlnb.bundles.spec import BundleSpec
 from napari_mmlnb.geometry import Mpp
 from napari_mmlnb.result import AbstainReason, Coverage, Probabilities, Shift
 
-
 COARSEST = 1.5
 """How much coarser than the model's tiles a slide's finest pixels may be."""
 

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from napari_mmlnb.bundles.bundle import Bundle
+from napari_mmlnb.bundles.spec import SPEC_FILE
+from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.inference.device import DeviceChoice
 from napari_mmlnb.inference.settings import RunSettings
 from napari_mmlnb.result import ModelRecord, SlideRecord
@@ -63,6 +65,8 @@ def settings_record(
         "device_reason": device.reason,
         "describer": describer,
         "roi": settings.roi is not None,
+        "roi_sha256": file_sha256(settings.roi) if settings.roi is not None else None,
+        "bundle_sha256": file_sha256(bundle.folder / SPEC_FILE),
         "seconds": settings.seconds,
         "encoder": spec.encoder.name,
         "precision": spec.encoder.precision,
@@ -73,6 +77,11 @@ def settings_record(
         "attention_scale": "times the slide's mean, fixed for the model",
         "attention_high": bundle.calibration.attention_high,
         "conformal_coverage": bundle.calibration.coverage,
+        "evidence_tiles": spec.evidence.tiles,
+        "evidence_apart_tiles": spec.evidence.apart,
+        "limit_unreadable_share": spec.limits.unreadable_share,
+        "limit_min_tiles": spec.limits.min_tiles,
+        "limit_min_probability": spec.limits.min_probability,
         "colour": "raw pixels, no ICC transform",
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from napari_mmlnb import __version__
 from napari_mmlnb.bundles.bundle import Bundle, shape_of, write_bundle
 from napari_mmlnb.bundles.calibration import Calibration
 from napari_mmlnb.bundles.encoder_weights import load_encoder
@@ -42,8 +44,8 @@ Log = Callable[[str], None]
 def train_from_config(config: Path, out: Path, *, log: Log) -> Path:
     """Train a bundle.
 
-    Intermediate work (phantoms, features) is kept in ``out/work``, so that a stopped training goes on where it was;
-    it can be deleted afterwards.
+    Intermediate work (phantoms, features) is kept in ``out/work/DIGEST``, the digest of what made it, so that a stopped
+    training goes on where it was; it can be deleted afterwards.
 
     Parameters
     ----------
@@ -85,12 +87,18 @@ def train_from_config(config: Path, out: Path, *, log: Log) -> Path:
     return folder
 
 
+def _work_digest(config: TrainConfig, optics: Optics, encoder_sha256: str) -> str:
+    """A name for intermediate work, so that what other settings or another version left is never taken for this."""
+    classes = [c.id for c in config.classes]
+    made_by = (__version__, config.cohort.model_dump_json(), classes, repr(optics), encoder_sha256)
+    return hashlib.sha256(repr(made_by).encode()).hexdigest()[:16]
+
+
 class _Training:
     """One training: what its steps hand to one another."""
 
     def __init__(self, config: TrainConfig, out: Path, folder: Path, log: Log) -> None:
         self.config = config
-        self.work = out / "work"
         self.folder = folder
         self.log = log
         self.encoder: PatchEncoder = load_encoder(config.encoder)
@@ -98,6 +106,7 @@ class _Training:
         self.optics = Optics(
             tile_px=self.encoder.facts.input_px, um_per_px=config.um_per_px, tissue_um_per_px=8.0, min_tissue=0.5
         )
+        self.work = out / "work" / _work_digest(config, self.optics, self.encoder.facts.sha256)
         torch.manual_seed(config.seed)
 
     def bundle(self) -> Bundle:

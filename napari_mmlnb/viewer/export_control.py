@@ -32,6 +32,11 @@ class ExportControl(QObject):
         self._watcher.succeeded.connect(self.saved)
         self._watcher.failed.connect(self.failed)
 
+    @property
+    def busy(self) -> bool:
+        """Whether something is being written."""
+        return self._watcher.busy
+
     def save_pdf(self, session: Session, path: Path) -> None:
         """Write the report alone."""
         result, review = session.result, session.review()

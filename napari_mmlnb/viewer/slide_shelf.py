@@ -59,6 +59,10 @@ class SlideShelf(QObject):
 
     def choose(self, index: int) -> None:
         """Work on another slide: show it, hide the others, and fit it to the canvas."""
+        if index != self._current:
+            self._turn_to(index)
+
+    def _turn_to(self, index: int) -> None:
         self._current = index
         for i, (layer, _) in enumerate(self._entries):
             layer.visible = i == index
@@ -82,15 +86,20 @@ class SlideShelf(QObject):
 
     def _on_inserted(self, event) -> None:
         if self._take(event.value):
-            self.choose(self._current)
+            self._turn_to(self._current)
 
     def _on_removed(self, event) -> None:
         gone = [i for i, (layer, _) in enumerate(self._entries) if layer is event.value]
         if not gone:
             return
-        del self._entries[gone[0]]
+        index = gone[0]
+        del self._entries[index]
+        if index != self._current:
+            self._current -= index < self._current
+            self.changed.emit()
+            return
         self._current = len(self._entries) - 1
         if self._entries:
-            self.choose(self._current)
+            self._turn_to(self._current)
         else:
             self.changed.emit()

@@ -130,12 +130,14 @@ class Workspace(QWidget):
     def _on_shelf(self) -> None:
         session = self.shelf.session
         running = self.run.session
-        if running is not None and running is not session:
-            self.run.cancel()
         self.slide_box.set_slides(self.shelf.names, self.shelf.index)
         if session is not None:
             self.slide_box.set_facts(wording.slide_line(session.slide))
-        else:
+        if session is not None and session is running:
+            return
+        if running is not None:
+            self.run.cancel()
+        if session is None:
             self.overlays.clear()
         self.run_box.end()
         self._set_ready()
@@ -237,13 +239,13 @@ class Workspace(QWidget):
 
     def _ask_for_pdf(self) -> None:
         name, _ = QFileDialog.getSaveFileName(self, "Export the report", "report.pdf", "PDF (*.pdf)")
-        if name:
+        if name and not self.export.busy:
             self.export_box.begin()
             self.export.save_pdf(self.shelf.session, Path(name))
 
     def _ask_for_folder(self) -> None:
         name = QFileDialog.getExistingDirectory(self, "Choose a folder for the results")
-        if name:
+        if name and not self.export.busy:
             self.export_box.begin()
             self.export.save_results(self.shelf.session, Path(name))
 

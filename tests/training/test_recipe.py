@@ -52,7 +52,7 @@ def test_training_makes_a_bundle_with_its_card_and_log_and_goes_on_where_it_was(
     assert "Research use only" in card
     assert (folder / "train.log").read_text().splitlines() == lines
     assert (folder / "train.yaml").read_text() == (tmp_path / "config.yaml").read_text()
-    slide = next((tmp_path / "out" / "work" / "slides").glob("*.tiff"))
+    slide = next((tmp_path / "out" / "work").glob("*/slides/*.tiff"))
     assert classify(slide, bundle).model.weights_sha256 == bundle.weights_sha256
 
     again: list[str] = []
