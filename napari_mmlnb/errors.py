@@ -127,7 +127,7 @@ class OutputError(MmlnbError):
     """The output cannot be written. Nothing half-written is left behind."""
 
     def __init__(self, path: Path | str, why: str) -> None:
-        super().__init__(f"Cannot write to {path}: {why}.", "Choose another --out.")
+        super().__init__(f"Cannot write to {path}: {why}.", "Choose another place (--out).")
         self.path = Path(path)
 
 

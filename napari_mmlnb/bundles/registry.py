@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_mmlnb.bundles.spec import SPEC_FILE, read_spec
+from napari_mmlnb.errors import BundleError
 from napari_mmlnb.registry import Registry
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def bundle_folder(name_or_folder: str | Path) -> Path:
 
     Raises
     ------
+    BundleError
+        If it is a folder without a bundle.
     UnknownNameError
         If it is neither.
     """
@@ -61,6 +64,8 @@ def bundle_folder(name_or_folder: str | Path) -> Path:
     folder = Path(name_or_folder)
     if str(name_or_folder) not in shipped and (folder / SPEC_FILE).is_file():
         return folder.resolve()
+    if str(name_or_folder) not in shipped and folder.is_dir():
+        raise BundleError(str(name_or_folder), f"{folder} is not a model bundle: it has no {SPEC_FILE}.")
     return shipped.get(str(name_or_folder)).path
 
 

@@ -27,6 +27,7 @@ def summary_lines(result: RunResult, out: Path) -> Iterator[str]:
     """
     yield from _outcome(result)
     yield from _coverage(result)
+    yield f"Scale: {result.slide.mpp[0]:g} x {result.slide.mpp[1]:g} um per pixel, {_source(result.slide.mpp_source)}"
     yield f"Model: {result.model.name} {result.model.version} ({result.model.licence})"
     if result.model.notice:
         yield f"       {result.model.notice}"
@@ -64,6 +65,11 @@ def _outcome(result: RunResult) -> Iterator[str]:
             if probabilities is not None:
                 shown = ", ".join(f"{name} {p:.2f}" for name, p in probabilities.items())
                 yield f"  probability, {title}: {shown}"
+
+
+def _source(mpp_source: str) -> str:
+    """Where the scale came from: a tag of the file, or the person."""
+    return mpp_source if " " in mpp_source else f"from {mpp_source}"
 
 
 def _coverage(result: RunResult) -> Iterator[str]:

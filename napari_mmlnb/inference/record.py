@@ -32,7 +32,7 @@ def slide_record(slide: Slide) -> SlideRecord:
     """Which pixels the run saw."""
     height, width = slide.grids[0].shape
     return SlideRecord(
-        path=str(slide.path),
+        path=str(slide.path.resolve()),
         fingerprint=slide.fingerprint,
         size_px=(width, height),
         mpp=slide.mpp.xy,

@@ -15,7 +15,7 @@ from napari_mmlnb.bundles.registry import DEFAULT_BUNDLE, load_bundle
 from napari_mmlnb.bundles.selftest import run_selftest
 from napari_mmlnb.describe.base import Describer, EvidenceTile, TileDescription
 from napari_mmlnb.describe.registry import create_describer
-from napari_mmlnb.errors import RunCancelledError, TileReadError
+from napari_mmlnb.errors import RequestError, RunCancelledError, TileReadError
 from napari_mmlnb.inference.abstention import answer_reasons, coverage_reasons, scale_reasons
 from napari_mmlnb.inference.answer import SlideAnswer, answer_fused, answer_image, measure_shift
 from napari_mmlnb.inference.bag import Bag
@@ -177,6 +177,8 @@ class _Run:
         spec = self.bundle.spec
         roi = read_roi(self.settings.roi, self.slide.mpp) if self.settings.roi else None
         tissue = find_tissue(self.slide, spec.tissue_um_per_px, roi=roi)
+        if roi is not None and not roi.rasterise(tissue.grid).any():
+            raise RequestError("The regions of --roi lie outside the slide.", "Were they drawn on another slide?")
         self._check_cancelled()
         tiles = build_tile_grid(tissue, spec.encoder.input_px, spec.encoder.um_per_px, spec.min_tissue)
         return tissue, tiles

@@ -252,7 +252,7 @@ def _measured(evidence: Iterable[Evidence]) -> dict[str, Any]:
                 "name": _spoken(name),
                 "unit": re.sub(r"\bum\b", "µm", unit).replace("mm2", "mm²"),
                 "values": [number(value, most_places=3) for value in values],
-                "median": number(statistics.median(finite), most_places=3) if finite else "–",
+                "median": number(statistics.median_low(finite), most_places=3) if finite else "–",
             }
         )
     return {"ranks": [str(tile.rank) for tile in tiles], "rows": rows}

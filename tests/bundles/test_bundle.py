@@ -126,6 +126,19 @@ def test_the_self_test_refuses_answers_that_are_no_numbers(tmp_path: Path) -> No
         run_selftest(bundle, torch.device("cpu"))
 
 
+def test_a_folder_without_a_bundle_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"bundle\.yaml"):
+        load_bundle(tmp_path)
+
+
+def test_a_shipped_name_is_not_mistaken_for_a_folder_here(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(folder, tmp_path / "here" / "nb-phantom")
+    monkeypatch.chdir(tmp_path / "here")
+    assert load_bundle("nb-phantom").spec.name == "nb-phantom"
+
+
 def test_an_unknown_model_is_answered_with_the_known_ones() -> None:
     with pytest.raises(UnknownNameError, match="nb-phantom"):
         load_bundle("no-such-model")

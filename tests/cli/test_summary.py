@@ -40,7 +40,7 @@ def test_a_prediction_names_class_probability_coverage_and_files():
     text = "\n".join(summary_lines(make_result(), Path("out")))
     assert "Differentiating (d)" in text
     assert "d 0.83" in text
-    assert "0.70" not in text, "the fused probability is shown, not the image branch's"
+    assert "image alone: ud 0.10, pd 0.20, d 0.70" in text, "the branches stand beside the fused answer"
     assert "12.35 mm2" in text or "12.34 mm2" in text
     assert "38 of 40 tiles" in text
     assert "2 unreadable" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from napari_mmlnb.bundles.bundle import Bundle
 from napari_mmlnb.bundles.spec import LimitsSpec
-from napari_mmlnb.errors import RunCancelledError
+from napari_mmlnb.errors import RequestError, RunCancelledError
 from napari_mmlnb.inference.runner import classify
 from napari_mmlnb.inference.settings import RunSettings
 from napari_mmlnb.result import RunResult, TileState
@@ -104,6 +105,14 @@ def test_a_budget_answers_from_part_of_the_tiles_and_says_so(bundle: Bundle, sma
     assert result.coverage.tiles_used == 4 < result.coverage.tiles_total
     assert (result.maps.state == TileState.PENDING).sum() == result.coverage.tiles_total - 4
     assert result.settings["seconds"] == 0.0
+
+
+def test_regions_of_another_slide_are_refused(bundle: Bundle, small_slide: Path, tmp_path: Path) -> None:
+    roi = tmp_path / "roi.geojson"
+    ring = [[9000, 9000], [9500, 9000], [9500, 9500], [9000, 9000]]
+    roi.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    with pytest.raises(RequestError, match="outside the slide"):
+        classify(small_slide, bundle, settings=RunSettings(roi=roi))
 
 
 def test_glass_is_no_tissue_and_no_class(bundle: Bundle, make_tiff: Callable[..., Path]) -> None:
