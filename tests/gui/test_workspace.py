@@ -298,6 +298,25 @@ def test_each_slide_keeps_its_own_result(make_workspace, qtbot, small_slide, mak
     assert layer_named(workspace, "attention") is not None
 
 
+def test_choosing_the_same_slide_again_leaves_its_run_alone(make_workspace, qtbot, small_slide, make_tiff):
+    runner = MadeUpRunner()
+    workspace = make_workspace(runner, slide=small_slide)
+    workspace.open_slide(make_tiff("other.tiff"))
+    classify(workspace, qtbot)
+    runner.steps, runner.pause_s = 1000, 0.05
+    qtbot.mouseClick(workspace.run_box.classify_button, Qt.MouseButton.LeftButton)
+    session = workspace.shelf.session
+    workspace.slide_box.chooser.activated.emit(workspace.shelf.index)
+    workspace.viewer.layers.remove(workspace.viewer.layers[0])
+    assert workspace.shelf.session is session, "the slide at work stays when another one is removed"
+    assert workspace.run.session is session, "and so does its run"
+    assert workspace.run_box.cancel_button.isEnabled()
+    assert not workspace.run_box.classify_button.isEnabled()
+    assert not workspace.verdict.isVisibleTo(workspace), "the answer of the run before is not shown under this one"
+    qtbot.mouseClick(workspace.run_box.cancel_button, Qt.MouseButton.LeftButton)
+    assert runner.ended.wait(1.0)
+
+
 def test_removing_the_slide_ends_its_run(make_workspace, qtbot, small_slide):
     runner = MadeUpRunner(steps=1000)
     workspace = make_workspace(runner, slide=small_slide)
