@@ -17,17 +17,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 import napari
+from qtpy.QtCore import QSize
+from qtpy.QtGui import QColor, QImage, QPainter
+from qtpy.QtPdf import QPdfDocument
 from qtpy.QtWidgets import QApplication
 
 from napari_mmlnb.bundles.registry import BundleFacts, available_bundles
 from napari_mmlnb.bundles.spec import read_spec
 from napari_mmlnb.phantom.slide import write_phantom
+from napari_mmlnb.report.pdf import write_pdf
 from napari_mmlnb.viewer.launch import DOCK_NAME, open_workspace
 from napari_mmlnb.viewer.workspace import Workspace
 
 HERE = Path(__file__).parent
 SUBTYPE, SEED = "d", 900_003
 RUN_LIMIT_S = 900.0
+PAGE_PX = (744, 1052)
+GAP_PX = 12
 
 
 def wait(until: Callable[[], bool], limit_s: float = RUN_LIMIT_S) -> None:
@@ -70,6 +76,26 @@ def scroll_to(workspace: Workspace, box: object) -> None:
     workspace.scroll.verticalScrollBar().setValue(box.y())
 
 
+def take_report(workspace: Workspace, folder: Path, path: Path) -> None:
+    """Write a picture of the first two pages of the report of the slide at hand."""
+    pdf = folder / "report.pdf"
+    write_pdf(workspace.shelf.session.result, pdf)
+    document = QPdfDocument(None)
+    document.load(str(pdf))
+    pages = [document.render(number, QSize(*PAGE_PX)) for number in range(2)]
+    sheet = QImage(2 * PAGE_PX[0] + GAP_PX, PAGE_PX[1], QImage.Format.Format_RGB32)
+    sheet.fill(QColor("#888888"))
+    painter = QPainter(sheet)
+    for number, page in enumerate(pages):
+        left = number * (PAGE_PX[0] + GAP_PX)
+        painter.fillRect(left, 0, *PAGE_PX, QColor("white"))
+        painter.drawImage(left, 0, page)
+    painter.end()
+    sheet.save(str(path))
+    document.close()
+    print(path)
+
+
 def main() -> None:
     """Take the pictures."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
@@ -90,14 +116,14 @@ def main() -> None:
         workspace.evidence.choose(0)
         scroll_to(workspace, workspace.attention)
         take(viewer, asked.out / "workspace-evidence.png")
-        scroll_to(workspace, workspace.decision)
-        take(viewer, asked.out / "workspace-decision.png")
+        take_report(workspace, Path(folder), asked.out / "report-phantom.png")
         real = asked.slide or real_slide()
         if real is not None:
             viewer.layers.clear()
             classify(viewer, workspace, real)
             scroll_to(workspace, workspace.run_box)
             take(viewer, asked.out / "workspace-real-slide.png")
+            take_report(workspace, Path(folder), asked.out / "report-abstained.png")
         viewer.close()
 
 
