@@ -296,12 +296,16 @@ def _plain(value: Any, missing: str) -> str:
 
 def _provenance(record: RunResult) -> list[dict[str, Any]]:
     slide, model = record.slide, record.model
+    # Digests are long: they stand with the run, where a line has the width of the page.
+    digests = {name: value for name, value in record.settings.items() if name.endswith("_sha256")}
+    settings = {name: value for name, value in record.settings.items() if name not in digests}
+    levels = "1 level" if slide.levels == 1 else f"{slide.levels} levels"
     return [
         {
             "title": "Slide",
             "pairs": [
                 ["Fingerprint", slide.fingerprint],
-                ["Size", f"{slide.size_px[0]} × {slide.size_px[1]} px, {slide.levels} levels"],
+                ["Size", f"{slide.size_px[0]} × {slide.size_px[1]} px, {levels}"],
                 ["Scale (x, y)", f"{slide.mpp[0]:g} × {slide.mpp[1]:g} µm/px, from {slide.mpp_source}"],
                 ["Backend", slide.backend],
             ],
@@ -317,9 +321,13 @@ def _provenance(record: RunResult) -> list[dict[str, Any]]:
         },
         {
             "title": "Run",
-            "pairs": [["Run", record.run_id], ["Created", record.created.isoformat()]],
+            "pairs": [
+                ["Run", record.run_id],
+                ["Created", record.created.isoformat()],
+                *_pairs(digests, missing="not set"),
+            ],
         },
-        {"title": "Settings", "pairs": _pairs(record.settings, missing="not set")},
+        {"title": "Settings", "pairs": _pairs(settings, missing="not set")},
         {"title": "Timings", "pairs": [_timing(name, value) for name, value in record.timings.items()]},
         {"title": "Software", "pairs": _pairs(record.software)},
     ]
