@@ -44,7 +44,7 @@ Log = Callable[[str], None]
 def train_from_config(config: Path, out: Path, *, log: Log) -> Path:
     """Train a bundle.
 
-    Intermediate work (phantoms, features) is kept in ``out/work/DIGEST``, the digest of what made it, so that a stopped
+    Intermediate work (phantoms, features) is kept in a folder named by the digest of what made it, so that a stopped
     training goes on where it was; it can be deleted afterwards.
 
     Parameters
