@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING, Any
 from napari_mmlnb.geometry import Mpp, PixelGrid, Region
 from napari_mmlnb.slides.backends.base import RGB, SlideMetadata, SlideReader
 from napari_mmlnb.slides.backends.registry import open_reader
+from napari_mmlnb.slides.damage import DamageLog
+from napari_mmlnb.slides.decode_pool import DecodePool
+from napari_mmlnb.slides.decoded_tiles import DecodedTiles
 from napari_mmlnb.slides.fingerprint import fingerprint
 from napari_mmlnb.slides.overview import read_overview
 from napari_mmlnb.slides.resample import resample
 from napari_mmlnb.slides.scale import resolve_mpp
+from napari_mmlnb.slides.tile_cache import DEFAULT_BYTES, TileCache
 
 if TYPE_CHECKING:
     import zarr
@@ -76,14 +80,32 @@ class Slide:
         Size of a level-0 pixel.
     mpp_source : str
         The tag it came from, or "given by the user".
+    cache_bytes : int
+        Limit of all decoded pixels kept for this slide, the viewer's and those of readers of tiles together.
 
     Attributes
     ----------
+    cache : TileCache
+        Of decoded tiles.
+    tiles : DecodedTiles
+        The stored tiles, decoded through the cache.
+    pool : DecodePool
+        The threads that decode for the viewer and for readers of tiles.
+    damage : DamageLog
+        Which stored tiles could not be decoded so far.
     grids : tuple of PixelGrid
         One a level of the file, highest resolution first, origin (0, 0).
     """
 
-    def __init__(self, path: Path, reader: SlideReader, backend: str, mpp: Mpp, mpp_source: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        reader: SlideReader,
+        backend: str,
+        mpp: Mpp,
+        mpp_source: str,
+        cache_bytes: int = DEFAULT_BYTES,
+    ) -> None:
         self.path = path
         self.backend = backend
         self.mpp = mpp
@@ -93,6 +115,10 @@ class Slide:
             PixelGrid((level.height, level.width), (mpp.y * level.downsample_y, mpp.x * level.downsample_x))
             for level in self.metadata.levels
         )
+        self.cache = TileCache(cache_bytes)
+        self.tiles = DecodedTiles(reader, self.cache)
+        self.pool = DecodePool()
+        self.damage = DamageLog()
         self._reader = reader
         self._lock = threading.Lock()
         self._pyramid: Pyramid | None = None
@@ -136,7 +162,7 @@ class Slide:
         TileReadError
             If any part cannot be decoded.
         """
-        return self._reader.read(level, y, x, height, width)
+        return self.tiles.window(level, y, x, height, width)
 
     def read_grid(self, target: PixelGrid) -> RGB:
         """What a grid covers, in that grid's pixels, from the best level at least as fine.
@@ -202,12 +228,14 @@ class Slide:
             pyramid, self._pyramid = self._pyramid, None
         if pyramid is not None:
             pyramid.close()
+        self.pool.close()
         self._reader.close()
+        self.cache.clear()
 
     def _made_pyramid(self) -> Pyramid:
         from napari_mmlnb.slides.pyramid import Pyramid  # noqa: PLC0415 (zarr costs a second; only viewers need it)
 
         with self._lock:
             if self._pyramid is None:
-                self._pyramid = Pyramid(self.read, self.grids)
+                self._pyramid = Pyramid(self.tiles, self.grids, self.pool, self.damage)
             return self._pyramid

@@ -1,24 +1,31 @@
-"""Tiles of a slide in batches, read ahead by threads of its own."""
+"""Tiles of a slide in batches, each stored tile decoded once, read ahead by the slide's decoding threads."""
 
 from __future__ import annotations
 
 import math
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_mmlnb.errors import TileReadError
+from napari_mmlnb.errors import SlideReadError, TileReadError
 from napari_mmlnb.slides.backends.base import RGB
+from napari_mmlnb.slides.decode_pool import DecodePool, Priority
 from napari_mmlnb.slides.slide import Slide
 from napari_mmlnb.slides.tile_grid import TileGrid
+from napari_mmlnb.slides.tile_plan import TilePlan
 
 _BATCHES_AHEAD = 2
+
+# Stored tiles that a thread decodes before it looks whether something more urgent waits: a few milliseconds.
+_STEPS_A_TASK = 12
+
+Allocate = Callable[[tuple[int, ...]], RGB]
 
 
 @dataclass(frozen=True)
@@ -46,8 +53,10 @@ class TileBatch:
 class TileReader:
     """Iterates over the tiles of a grid once, batch by batch, in order.
 
-    At most two batches are read ahead of the one in use, so memory stays bounded when the consumer is slow. What is
-    read does not depend on the number of threads.
+    Each stored tile of the slide is decoded once, whatever the order: what later tiles need too is held, within the
+    memory of the slide's cache, until the last of them has it. (Where the memory does not suffice, it is decoded again,
+    and counted.) At most two batches are read ahead of the one in use, so memory stays bounded when the consumer is
+    slow. What is read does not depend on order, batch size or number of threads.
 
     Parameters
     ----------
@@ -59,8 +68,12 @@ class TileReader:
         Indices into `tile_grid.cells`, in the order wanted; all of them row by row by default.
     batch : int
         Tiles a batch; the last one may be smaller.
-    threads : int
-        Threads that read.
+    threads : int, optional
+        Read with so many threads of its own; by default with those that the slide's viewer uses too, who comes first.
+    reduce_in_decoder : bool
+        Whether JPEG tiles may be reduced in the DCT domain, which is faster; not the same pixels as the mean.
+    allocate : callable, optional
+        Makes the arrays that tiles are read into from their shape (for page-locked memory); `numpy.empty` by default.
     """
 
     def __init__(
@@ -70,18 +83,36 @@ class TileReader:
         *,
         order: Sequence[int] | npt.NDArray[np.integer] | None = None,
         batch: int = 32,
-        threads: int = 2,
+        threads: int | None = None,
+        reduce_in_decoder: bool = False,
+        allocate: Allocate | None = None,
     ) -> None:
-        if batch < 1 or threads < 1:
+        if batch < 1 or (threads is not None and threads < 1):
             raise ValueError(f"batch and threads must be at least 1, not {batch} and {threads}")
-        self._slide = slide
-        self._tiles = tile_grid
         self._order = np.arange(len(tile_grid)) if order is None else np.asarray(order, dtype=np.int64).reshape(-1)
         self._batch = batch
-        self._threads = threads
+        self._slide = slide
+        self._pool = slide.pool if threads is None else DecodePool(threads)
+        self._own_pool = threads is not None
+        self._plan = TilePlan(
+            slide.metadata.levels,
+            slide.grids,
+            tile_grid,
+            [slide.tiles.reductions(level) for level in range(len(slide.grids))],
+            in_decoder=reduce_in_decoder,
+        )
+        self._uses = self._plan.uses(self._order)
+        self._held: dict[tuple[int, int], _Held] = {}
+        self._allocate = allocate or _empty
         self._stopped = threading.Event()
-        self._submitting = threading.Lock()
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="tiles")
+        self._lock = threading.Lock()
+        self._running: set[Future[None]] = set()
+        self._unfinished: list[_Pending] = []
+        self._reserved = 0
+        self.decoded = 0
+        """Stored tiles decoded so far."""
+        self.decoded_again = 0
+        """Those of them that had been decoded before and could not be held."""
 
     def __enter__(self) -> TileReader:
         return self
@@ -105,55 +136,231 @@ class TileReader:
         """
         starts = iter(range(0, len(self._order), self._batch))
         ahead: deque[_Pending] = deque()
-        try:
-            while not self._stopped.is_set():
-                while len(ahead) <= _BATCHES_AHEAD and (start := next(starts, None)) is not None:
-                    ahead.append(self._submit(self._order[start : start + self._batch]))
-                if not ahead:
-                    return
-                pending = ahead.popleft()
-                for part in pending.parts:
-                    part.result()
-                if not self._stopped.is_set():
-                    yield pending.batch
-        finally:
-            for pending in ahead:
-                for part in pending.parts:
-                    part.cancel()
+        while not self._stopped.is_set():
+            while len(ahead) <= _BATCHES_AHEAD and (start := next(starts, None)) is not None:
+                ahead.append(self._submit(self._order[start : start + self._batch]))
+            if not ahead:
+                return
+            pending = ahead.popleft()
+            if not pending.wait():
+                return
+            yield pending.batch
 
     def close(self) -> None:
-        """Stop reading, wait for reads under way, let go of the threads. Safe to call twice, and from any thread."""
-        with self._submitting:
-            self._stopped.set()
-        self._pool.shutdown(wait=True, cancel_futures=False)
+        """Stop reading and wait for what is under way. Safe to call twice, and from any thread."""
+        self._stopped.set()
+        with self._lock:
+            running = list(self._running)
+        for task in running:
+            if not task.cancel():
+                task.exception()
+        for pending in self._unfinished:
+            pending.end(stopped=True)
+        self._held.clear()
+        with self._lock:
+            reserved, self._reserved = self._reserved, 0
+        self._slide.cache.release(reserved)
+        if self._own_pool:
+            self._pool.close()
 
     def _submit(self, indices: npt.NDArray[np.int64]) -> _Pending:
-        side = self._tiles.tile_px
-        count = len(indices)
-        pixels = np.zeros((count, side, side, 3), dtype=np.uint8)
-        batch = TileBatch(indices.astype(np.int64), pixels, np.zeros(count, dtype=np.bool_))
-        share = math.ceil(count / self._threads)
-        with self._submitting:
-            if self._stopped.is_set():
-                return _Pending(batch, ())
-            parts = tuple(
-                self._pool.submit(self._fill, batch, first, min(first + share, count))
-                for first in range(0, count, share)
-            )
-        return _Pending(batch, parts)
+        pending = self._pending(indices)
+        self._unfinished = [one for one in self._unfinished if not one.done.done()] + [pending]
+        steps = self._steps(pending)
+        pending.left = math.ceil(len(steps) / _STEPS_A_TASK)
+        if not steps:
+            self._complete(pending)
+        for first in range(0, len(steps), _STEPS_A_TASK):
+            self._start(Priority.INFERENCE, self._fill, pending, steps[first : first + _STEPS_A_TASK])
+        return pending
 
-    def _fill(self, batch: TileBatch, first: int, last: int) -> None:
-        for slot in range(first, last):
+    def _pending(self, indices: npt.NDArray[np.int64]) -> _Pending:
+        side, count = self._plan.tiles.tile_px, len(indices)
+        pixels = self._allocate((count, side, side, 3))
+        batch = TileBatch(indices.astype(np.int64), pixels, np.ones(count, dtype=np.bool_))
+        windows = pixels if self._plan.copies else np.empty((count, *self._plan.window_shape, 3), np.uint8)
+        for slot, index in enumerate(indices.tolist()):
+            if not self._plan.inside(index):
+                windows[slot] = 255
+        return _Pending(batch, windows)
+
+    def _steps(self, pending: _Pending) -> list[_Step]:
+        """The stored tiles that a batch needs, in the order of the file, and where their pixels go."""
+        pastes: dict[tuple[int, int], list[_Paste]] = {}
+        for slot, index in enumerate(pending.batch.indices.tolist()):
+            rows, columns = self._plan.pieces(index)
+            for row in rows:
+                for column in columns:
+                    paste = (slot, row.to, column.to, row.of, column.of)
+                    pastes.setdefault((row.stored, column.stored), []).append(paste)
+        return [self._step(key, pastes[key]) for key in sorted(pastes)]
+
+    def _step(self, key: tuple[int, int], pastes: list[_Paste]) -> _Step:
+        self._uses[key] -= len(pastes)
+        last = self._uses[key] == 0
+        held = self._held.pop(key, None) if last else self._held.get(key)
+        if held is not None:
+            return _Step(key, pastes, held, fetch=False, free=last)
+        if not last:
+            height, width = self._plan.stored_shape
+            keep = _Held(height * width * 3)
+            if self._slide.cache.reserve(keep.nbytes):
+                self._held[key] = keep
+                with self._lock:
+                    self._reserved += keep.nbytes
+                return _Step(key, pastes, keep, fetch=True, free=False)
+            self.decoded_again += 1
+        return _Step(key, pastes, None, fetch=True, free=False)
+
+    def _start(self, priority: Priority, call: Callable[..., None], *args: object) -> None:
+        with self._lock:
             if self._stopped.is_set():
                 return
             try:
-                batch.pixels[slot] = self._slide.read_grid(self._tiles.pixels(int(batch.indices[slot])))
-                batch.readable[slot] = True
-            except TileReadError:
-                continue
+                task = self._pool.submit(priority, call, *args)
+            except RuntimeError as error:
+                raise SlideReadError(self._slide.path, "The slide is closed.", "Open it again.") from error
+            self._running.add(task)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: Future[None]) -> None:
+        with self._lock:
+            self._running.discard(task)
+
+    def _fill(self, pending: _Pending, steps: list[_Step]) -> None:
+        try:
+            for step in steps:
+                if self._stopped.is_set():
+                    break
+                self._paste(pending, step)
+        except BaseException as error:
+            pending.end(error)
+            raise
+        with self._lock:
+            pending.left -= 1
+            last = pending.left == 0
+        if last and self._plan.copies:
+            self._complete(pending)
+        elif last:
+            self._finish_windows(pending)
+
+    def _paste(self, pending: _Pending, step: _Step) -> None:
+        stored = self._pixels(step)
+        for slot, rows, columns, of_rows, of_columns in step.pastes:
+            if stored is None:
+                pending.batch.readable[slot] = False
+            else:
+                pending.windows[slot, rows, columns] = stored[of_rows, of_columns]
+        if step.free and step.held is not None:
+            with self._lock:
+                self._reserved -= step.held.nbytes
+            self._slide.cache.release(step.held.nbytes)
+
+    def _pixels(self, step: _Step) -> RGB | None:
+        """A stored tile, reduced; None where it cannot be decoded."""
+        held = step.held
+        if held is not None and not step.fetch:
+            return held.wait(self._stopped)
+        pixels: RGB | None = None
+        try:
+            pixels = self._plan.reduced(
+                self._slide.tiles.tile(self._plan.level, *step.key, self._plan.decoder_reduction, keep=False)
+            )
+        except TileReadError:
+            pass
+        except BaseException:
+            if held is not None:
+                held.give(None)
+            raise
+        with self._lock:
+            self.decoded += 1
+        if held is not None:
+            held.give(pixels)
+        return pixels
+
+    def _finish_windows(self, pending: _Pending) -> None:
+        count = len(pending.batch)
+        share = math.ceil(count / self._pool.threads)
+        pending.left = math.ceil(count / share)
+        for first in range(0, count, share):
+            self._start(Priority.FINISH, self._finish, pending, range(first, min(first + share, count)))
+
+    def _finish(self, pending: _Pending, slots: range) -> None:
+        try:
+            for slot in slots:
+                if pending.batch.readable[slot]:
+                    index = int(pending.batch.indices[slot])
+                    pending.batch.pixels[slot] = self._plan.finish(index, pending.windows[slot])
+        except BaseException as error:
+            pending.end(error)
+            raise
+        with self._lock:
+            pending.left -= 1
+            last = pending.left == 0
+        if last:
+            self._complete(pending)
+
+    def _complete(self, pending: _Pending) -> None:
+        pending.batch.pixels[~pending.batch.readable] = 0
+        pending.end()
+
+
+_Paste = tuple[int, slice, slice, slice, slice]
+
+
+class _Held:
+    """A stored tile that later tiles need too."""
+
+    def __init__(self, nbytes: int) -> None:
+        self.nbytes = nbytes
+        self._ready = threading.Event()
+        self._pixels: RGB | None = None
+
+    def give(self, pixels: RGB | None) -> None:
+        self._pixels = pixels
+        self._ready.set()
+
+    def wait(self, stopped: threading.Event) -> RGB | None:
+        """The pixels. They were asked for before, so they are there, or on their way."""
+        while not self._ready.wait(0.1):
+            if stopped.is_set():
+                return None
+        return self._pixels
 
 
 @dataclass(frozen=True)
+class _Step:
+    key: tuple[int, int]
+    pastes: list[_Paste]
+    held: _Held | None
+    fetch: bool
+    free: bool
+
+
+@dataclass
 class _Pending:
     batch: TileBatch
-    parts: tuple[Future[None], ...]
+    windows: RGB
+    left: int = 0
+    done: Future[bool] = field(default_factory=Future)
+
+    def __post_init__(self) -> None:
+        self._ending = threading.Lock()
+
+    def end(self, error: BaseException | None = None, *, stopped: bool = False) -> None:
+        """Tell whoever waits; the first word counts."""
+        with self._ending:
+            if self.done.done():
+                return
+            if error is not None:
+                self.done.set_exception(error)
+            else:
+                self.done.set_result(not stopped)
+
+    def wait(self) -> bool:
+        """Whether the batch is complete; False where reading was stopped."""
+        return self.done.result()
+
+
+def _empty(shape: tuple[int, ...]) -> RGB:
+    return np.empty(shape, dtype=np.uint8)

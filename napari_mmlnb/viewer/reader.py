@@ -33,7 +33,7 @@ def get_reader(path: str | Sequence[str]) -> ReaderFunction | None:
     path : str or sequence of str
         A file or a folder.
     """
-    if not isinstance(path, str) or not any(backend.accepts(Path(path)) for backend in backends()):
+    if not isinstance(path, str) or not any(backend.suits(Path(path)) for backend in backends()):
         return None
     return read_slide
 

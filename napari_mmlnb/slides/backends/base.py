@@ -1,12 +1,14 @@
 """The seam between a file format and everything above it.
 
-A reader speaks level pixels and RGB bytes; micrometres begin one floor up, in `napari_mmlnb.slides.slide`.
+A reader speaks stored tiles of a level and RGB bytes. What is kept of them, and how they are put together, is
+`napari_mmlnb.slides.decoded_tiles`; micrometres begin in `napari_mmlnb.slides.slide`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -15,10 +17,13 @@ import numpy.typing as npt
 
 RGB = npt.NDArray[np.uint8]
 
+USUAL_TILE_PX = 512
+"""Side of a tile where the file has none of its own."""
+
 
 @dataclass(frozen=True)
 class LevelShape:
-    """Pixels of one resolution level, and the size of its pixels in level-0 pixels.
+    """Pixels of one resolution level, the size of its pixels in level-0 pixels, and the tiles it is read in.
 
     Parameters
     ----------
@@ -26,12 +31,21 @@ class LevelShape:
         Pixels.
     downsample_y, downsample_x : float
         Level-0 pixels to one of this level, from the real sizes, never rounded.
+    tile_height, tile_width : int
+        Pixels of a tile: the file's own where it has tiles of a useful size, else what suits its reader.
     """
 
     height: int
     width: int
     downsample_y: float
     downsample_x: float
+    tile_height: int = USUAL_TILE_PX
+    tile_width: int = USUAL_TILE_PX
+
+    @property
+    def tiles(self) -> tuple[int, int]:
+        """Rows and columns of tiles."""
+        return -(-self.height // self.tile_height), -(-self.width // self.tile_width)
 
 
 @dataclass(frozen=True)
@@ -83,16 +97,32 @@ class SlideReader(Protocol):
         """What the file says of itself."""
         ...
 
-    def read(self, level: int, y: int, x: int, height: int, width: int) -> RGB:
-        """Pixels of one level, (height, width, 3) uint8, in that level's own pixel coordinates.
+    def reductions(self, level: int) -> tuple[int, ...]:
+        """By which factors `read_tile` can reduce a tile of this level while decoding; always holds 1."""
+        ...
 
-        What lies outside the level is white (255): the one documented way of the edge.
+    def read_tile(self, level: int, row: int, column: int, reduce: int = 1) -> RGB:
+        """One tile, (tile height // reduce, tile width // reduce, 3) uint8.
+
+        What lies beyond the level's edge may hold anything; whoever asks makes it white. Where the scanner stored
+        nothing the tile is white.
+
+        Parameters
+        ----------
+        level, row, column : int
+            Which tile; inside the level.
+        reduce : int
+            One of `reductions(level)`.
 
         Raises
         ------
         TileReadError
-            If any part inside the level cannot be decoded. Never silent white or black.
+            If it cannot be decoded. Never silent white or black.
         """
+        ...
+
+    def icc_profile(self) -> bytes | None:
+        """The embedded colour profile, or None."""
         ...
 
     def associated_image(self, name: str) -> RGB:
@@ -104,6 +134,15 @@ class SlideReader(Protocol):
         ...
 
 
+class Suits(IntEnum):
+    """How well a backend suits a slide."""
+
+    NOT = 0
+    FALLBACK = 1
+    """It can probably open it; another one would do it better."""
+    WELL = 2
+
+
 class Backend(Protocol):
     """A way to open slides, with what a person or an error message needs to know of it."""
 
@@ -111,8 +150,8 @@ class Backend(Protocol):
     opens: str
     licence: str
 
-    def accepts(self, path: Path) -> bool:
-        """Whether this looks like something it can open; cheap, and never raises."""
+    def suits(self, path: Path) -> Suits:
+        """How well it suits this file or folder, by a look at its beginning; cheap, and never raises."""
         ...
 
     def open(self, path: Path) -> SlideReader:
@@ -121,6 +160,6 @@ class Backend(Protocol):
         Raises
         ------
         SlideReadError
-            If the file is damaged or not what `accepts` took it for.
+            If the file is damaged or not what `suits` took it for.
         """
         ...

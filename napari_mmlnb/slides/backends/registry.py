@@ -1,9 +1,10 @@
 """Which backend opens which slide.
 
-The rule, in order: a backend that was asked for by name is the only one tried; otherwise the first of `backends()` that
-accepts the file and can open it. OpenSlide stands first and takes every vendor format and DICOM; plain tiled TIFF and
-OME-TIFF it leaves to the TIFF backend, which reads their pyramids (SubIFDs included) pixel for pixel, where OpenSlide
-interpolates levels whose downsample is not a whole number and sees no SubIFDs.
+The rule, in order: a backend that was asked for by name is the only one tried; otherwise those that say that they suit
+the file well, then those that could open it too, in the order of `backends()`; the first that can open it has it.
+
+OpenSlide takes every vendor format and DICOM, but for what our own TIFF path reads as well and was checked on real files:
+tiled TIFF, OME-TIFF and Aperio SVS with JPEG, pixel for pixel the same, several times faster.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from napari_mmlnb.errors import SlideError, SlideFormatError, SlideNotFoundError
 from napari_mmlnb.registry import Registry
-from napari_mmlnb.slides.backends.base import Backend, SlideReader
+from napari_mmlnb.slides.backends.base import Backend, SlideReader, Suits
 
 
 @cache
@@ -53,11 +54,15 @@ def open_reader(path: Path, backend: str | None = None) -> tuple[SlideReader, st
     if forced is not None:
         return forced.open(path), forced.name
     failure: SlideError | None = None
-    for candidate in backends():
-        if not candidate.accepts(path):
-            continue
+    for candidate in _by_suitability(path):
         try:
             return candidate.open(path), candidate.name
         except SlideError as error:
             failure = failure or error
     raise failure or SlideFormatError(path, "; ".join(candidate.opens for candidate in backends()))
+
+
+def _by_suitability(path: Path) -> list[Backend]:
+    suited = [(candidate.suits(path), candidate) for candidate in backends()]
+    ranked = sorted(suited, key=lambda pair: -pair[0])
+    return [candidate for suits, candidate in ranked if suits is not Suits.NOT]

@@ -1,8 +1,7 @@
 """Tiled TIFF and OME-TIFF: tifffile for the structure, our own reads of the tiles.
 
-A tile is read by its offset and decoded by the page's own decoder, which knows JPEG tables and whether the JPEG holds
-RGB or YCbCr: without that, RGB without an Adobe marker comes out in wrong colours. Reading takes no lock where the
-system can read at a position.
+A tile is read by its offset and decoded on its own: JPEG by `jpeg_stream`, which can also reduce while it decodes and
+notices damage, every other codec by tifffile. Reading takes no lock where the system can read at a position.
 """
 
 from __future__ import annotations
@@ -14,17 +13,16 @@ import numpy as np
 import tifffile
 
 from napari_mmlnb.errors import SlideFormatError, SlideReadError, TileReadError
-from napari_mmlnb.slides.backends.base import RGB, LevelShape, SlideMetadata
+from napari_mmlnb.slides.backends.base import RGB, LevelShape, SlideMetadata, Suits
 from napari_mmlnb.slides.backends.file_bytes import FileBytes
+from napari_mmlnb.slides.backends.jpeg_stream import JpegError, JpegStream, is_whole
 from napari_mmlnb.slides.backends.tiff_scale import tiff_mpp
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ICC_TAG = 34675
 
-# The JPEG decoder fills up what is missing with grey, in silence. Within the data FF is followed by 00, so that this
-# marker stands at the end or nowhere; writers may pad after it.
-_JPEG_END = b"\xff\xd9"
-_JPEG_PADDING = 512
+_UNTESTED = (tifffile.COMPRESSION.APERIO_JP2000_YCBC, tifffile.COMPRESSION.APERIO_JP2000_RGB)
+_TILES_TO_COMPARE = 16
 _NO_SLIDE = "Save it as tiled RGB TIFF, OME-TIFF or SVS with 8 bits per channel."
 
 
@@ -32,16 +30,18 @@ class TiffBackend:
     """Opens tiled RGB TIFF with its pyramid in pages or SubIFDs, OME-TIFF included."""
 
     name = "tiff"
-    opens = "tiled RGB TIFF and OME-TIFF"
+    opens = "tiled RGB TIFF, OME-TIFF and Aperio SVS"
     licence = "BSD-3-Clause"
 
-    def accepts(self, path: Path) -> bool:
-        """Whether it begins like a TIFF."""
+    def suits(self, path: Path) -> Suits:
+        """Well where it begins like a TIFF; a fallback for Aperio's JPEG 2000, which was never tested on a real file."""
+        if not _begins_like_tiff(path):
+            return Suits.NOT
         try:
-            with path.open("rb") as file:
-                return file.read(4) in _MAGIC
-        except OSError:
-            return False
+            with tifffile.TiffFile(path, _multifile=False) as tif:
+                return Suits.FALLBACK if tif.pages.first.compression in _UNTESTED else Suits.WELL
+        except Exception:  # whatever a damaged directory trips; opening it will say what
+            return Suits.FALLBACK
 
     def open(self, path: Path) -> TiffReader:
         """Open it.
@@ -53,9 +53,17 @@ class TiffBackend:
         SlideReadError
             If the file is damaged, or holds something else than a tiled RGB picture (it says what).
         """
-        if not self.accepts(path):
+        if not _begins_like_tiff(path):
             raise SlideFormatError(path, self.opens)
         return TiffReader(path)
+
+
+def _begins_like_tiff(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(4) in _MAGIC
+    except OSError:
+        return False
 
 
 class TiffReader:
@@ -79,37 +87,43 @@ class TiffReader:
                 self._pages = _level_pages(path, tif)
                 self._associated = _associated_series(tif, self._pages)
                 self._metadata = _metadata(tif, self._pages, tuple(self._associated))
+                self._icc = _icc_profile(self._pages[0])
+                self._aperio = bool(tif.is_svs)
         except SlideReadError:
             raise
         except Exception as error:  # whatever a damaged directory trips in tifffile
             raise _damaged(path, error) from error
         self._bytes = FileBytes(path)
+        self._jpeg = tuple(self._jpeg_of(page) for page in self._pages)
 
     @property
     def metadata(self) -> SlideMetadata:
         """What the file says of itself."""
         return self._metadata
 
-    def read(self, level: int, y: int, x: int, height: int, width: int) -> RGB:
-        """Level pixels, (height, width, 3) uint8; white outside the level and where no tile was ever stored."""
+    def reductions(self, level: int) -> tuple[int, ...]:
+        """By which factors a tile can be reduced while it is decoded: JPEG by 2, 4 and 8."""
+        jpeg = self._jpeg[level]
+        return (1,) if jpeg is None else jpeg.reductions
+
+    def read_tile(self, level: int, row: int, column: int, reduce: int = 1) -> RGB:
+        """One tile, (tile height // reduce, tile width // reduce, 3) uint8; white where no tile was ever stored."""
         page = self._pages[level]
-        out = np.full((height, width, 3), 255, dtype=np.uint8)
-        y0, x0 = max(y, 0), max(x, 0)
-        y1, x1 = min(y + height, page.imagelength), min(x + width, page.imagewidth)
-        if y1 <= y0 or x1 <= x0:
-            return out
-        th, tw = page.tilelength, page.tilewidth
-        columns = -(-page.imagewidth // tw)
-        for row in range(y0 // th, -(-y1 // th)):
-            for column in range(x0 // tw, -(-x1 // tw)):
-                tile = self._tile(page, row * columns + column)
-                if tile is None:
-                    continue
-                top, left = row * th, column * tw
-                ya, yb = max(y0, top), min(y1, top + th)
-                xa, xb = max(x0, left), min(x1, left + tw)
-                out[ya - y : yb - y, xa - x : xb - x] = tile[ya - top : yb - top, xa - left : xb - left]
-        return out
+        index = row * -(-page.imagewidth // page.tilewidth) + column
+        data = self._stored(page, index)
+        if data is None:
+            return np.full((page.tilelength // reduce, page.tilewidth // reduce, 3), 255, dtype=np.uint8)
+        jpeg = self._jpeg[level]
+        if jpeg is None:
+            return self._decoded(page, index, data)
+        try:
+            return jpeg.decode(data, reduce)
+        except JpegError as error:
+            raise TileReadError(self._path, "A tile of the slide cannot be decoded.") from error
+
+    def icc_profile(self) -> bytes | None:
+        """The embedded colour profile, or None."""
+        return self._icc
 
     def associated_image(self, name: str) -> RGB:
         """An associated image by name.
@@ -133,16 +147,21 @@ class TiffReader:
         """Let go of the file."""
         self._bytes.close()
 
-    def _tile(self, page: Any, index: int) -> RGB | None:
-        """One decoded tile, (tile height, tile width, 3); None for one that was never stored (a sparse file)."""
+    def _stored(self, page: Any, index: int) -> bytes | None:
+        """The bytes of a tile; None for one that was never stored (a sparse file)."""
         try:
             offset, count = page.dataoffsets[index], page.databytecounts[index]
         except IndexError as error:
             raise TileReadError(self._path, "The slide's tile table is too short.") from error
-        if offset == 0 and count == 0:
+        if count == 0 and (offset == 0 or not self._aperio):
             return None
-        data = self._bytes.read(offset, count)
-        if page.compression == tifffile.COMPRESSION.JPEG and _JPEG_END not in data[-_JPEG_PADDING:]:
+        if count == 0:
+            raise TileReadError(self._path, "The scanner left a tile of the slide empty.")
+        return self._bytes.read(offset, count)
+
+    def _decoded(self, page: Any, index: int, data: bytes) -> RGB:
+        """A tile of any codec, by tifffile."""
+        if page.compression == tifffile.COMPRESSION.JPEG and not is_whole(data):
             raise TileReadError(self._path, "A tile of the slide is incomplete.")
         try:
             pixels = page.decode(data, index, jpegtables=page.jpegtables, _fullsize=True)[0]
@@ -151,8 +170,26 @@ class TiffReader:
         shape = (page.tilelength, page.tilewidth)
         if pixels is None or pixels.shape[-3:-1] != shape or pixels.dtype != np.uint8:
             raise TileReadError(self._path, "A tile of the slide has the wrong size.")
-        tile: RGB = pixels.reshape(*shape, pixels.shape[-1])[..., :3]
-        return tile
+        return np.ascontiguousarray(pixels.reshape(*shape, pixels.shape[-1])[..., :3])
+
+    def _jpeg_of(self, page: Any) -> JpegStream | None:
+        """Our own decoder for a page, once it has given the same pixels as tifffile's for a tile of it.
+
+        A page whose JPEG is unusual, or whose first tiles are damaged, is left to tifffile's decoder.
+        """
+        if page.compression != tifffile.COMPRESSION.JPEG:
+            return None
+        jpeg = JpegStream(page)
+        for index, count in enumerate(page.databytecounts[:_TILES_TO_COMPARE]):
+            if count == 0:
+                continue
+            try:
+                data = self._bytes.read(page.dataoffsets[index], count)
+                if jpeg.agrees(data, self._decoded(page, index, data)):
+                    return jpeg
+            except TileReadError:
+                continue
+        return None
 
 
 def _damaged(path: Path, error: Exception) -> SlideReadError:
@@ -243,20 +280,28 @@ def _associated_series(tif: Any, levels: tuple[Any, ...]) -> dict[str, int]:
     return names
 
 
+def _icc_profile(page: Any) -> bytes | None:
+    tag = page.tags.get(_ICC_TAG)
+    return bytes(tag.value) if tag is not None and isinstance(tag.value, bytes) else None
+
+
 def _metadata(tif: Any, pages: tuple[Any, ...], associated: tuple[str, ...]) -> SlideMetadata:
     first = pages[0]
     height, width = first.imagelength, first.imagewidth
     mpp, source = tiff_mpp(first, tif.ome_metadata if tif.is_ome else None)
-    icc = first.tags.get(_ICC_TAG)
+    icc = _icc_profile(first)
     return SlideMetadata(
         levels=tuple(
-            LevelShape(p.imagelength, p.imagewidth, height / p.imagelength, width / p.imagewidth) for p in pages
+            LevelShape(
+                p.imagelength, p.imagewidth, height / p.imagelength, width / p.imagewidth, p.tilelength, p.tilewidth
+            )
+            for p in pages
         ),
         mpp=mpp,
         mpp_source=source,
         codec=first.compression.name.replace("_", " "),
         tile_px=(first.tilelength, first.tilewidth),
         vendor="ome-tiff" if tif.is_ome else "aperio" if tif.is_svs else "tiff",
-        icc_bytes=icc.count if icc is not None else 0,
+        icc_bytes=len(icc) if icc is not None else 0,
         associated=associated,
     )

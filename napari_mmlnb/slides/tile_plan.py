@@ -1,0 +1,178 @@
+"""Which stored tiles a grid's tiles are made of, and how.
+
+A tile of the grid is put together from the stored tiles that it touches. Where the reduction to the grid's scale divides
+the stored tiles, each of those is reduced right after it is decoded, while it is in the processor's cache, and only a
+quarter of its pixels (at half the scale) is copied; else the tile is put together at the level's scale and reduced
+then. Both give the same pixels, for blocks are anchored at the level's origin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_mmlnb.geometry import PixelGrid
+from napari_mmlnb.slides.backends.base import RGB, LevelShape
+from napari_mmlnb.slides.decoded_tiles import block_mean
+from napari_mmlnb.slides.resample import AxisPlan, best_level, interpolate
+from napari_mmlnb.slides.tile_grid import TileGrid
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The part of a grid tile, along one axis, that one stored tile gives.
+
+    Parameters
+    ----------
+    stored : int
+        Row or column of the stored tile.
+    to : slice
+        Pixels of the window.
+    of : slice
+        Pixels of the (reduced) stored tile.
+    """
+
+    stored: int
+    to: slice
+    of: slice
+
+
+class TilePlan:
+    """How the tiles of a grid are read from one level of a slide.
+
+    Parameters
+    ----------
+    levels : sequence of LevelShape
+        The file's.
+    grids : sequence of PixelGrid
+        Where they lie.
+    tiles : TileGrid
+        The tiles wanted.
+    reductions : callable or sequence
+        By which factors the level's tiles can be reduced while decoding.
+    in_decoder : bool
+        Whether the decoder may reduce (in the DCT domain), instead of the mean over blocks.
+
+    Attributes
+    ----------
+    level : int
+        The level of the file that is read.
+    decoder_reduction : int
+        What the decoder is asked to reduce by.
+    stored_shape : tuple of int
+        Rows and columns of a stored tile as it is copied from.
+    window_shape : tuple of int
+        Rows and columns of the pixels that are put together before the last step.
+    """
+
+    def __init__(
+        self,
+        levels: Sequence[LevelShape],
+        grids: Sequence[PixelGrid],
+        tiles: TileGrid,
+        reductions: Sequence[Sequence[int]],
+        *,
+        in_decoder: bool = False,
+    ) -> None:
+        self.tiles = tiles
+        self.level = best_level(grids, (tiles.um_per_px, tiles.um_per_px))
+        self._shape = levels[self.level]
+        grid = grids[self.level]
+        used = [np.unique(tiles.cells[:, axis]).tolist() for axis in (0, 1)]
+        plans = [{index: _axis_plan(tiles, grid, axis, index) for index in used[axis]} for axis in (0, 1)]
+        stored = (self._shape.tile_height, self._shape.tile_width)
+        blocks = tuple(next((plan.block for plan in axis.values()), 1) for axis in plans)
+        self._early = all(
+            side % block == 0 and all(plan.anchored for plan in axis.values())
+            for side, block, axis in zip(stored, blocks, plans, strict=True)
+        )
+        self._block = (blocks[0], blocks[1])
+        self.decoder_reduction = self._in_decoder(reductions[self.level]) if in_decoder and self._early else 1
+        shrink = self._block if self._early else (1, 1)
+        self.stored_shape = (stored[0] // shrink[0], stored[1] // shrink[1])
+        self._axes = plans
+        limits = (-(-self._shape.height // shrink[0]), -(-self._shape.width // shrink[1]))
+        self._pieces = [
+            {
+                index: _pieces(
+                    plan.start // shrink[axis], plan.length // shrink[axis], self.stored_shape[axis], limits[axis]
+                )
+                for index, plan in plans[axis].items()
+            }
+            for axis in (0, 1)
+        ]
+        self.window_shape = (
+            max((plan.length // shrink[0] for plan in plans[0].values()), default=tiles.tile_px),
+            max((plan.length // shrink[1] for plan in plans[1].values()), default=tiles.tile_px),
+        )
+        self.copies = self._early and all(plan.copies for axis in plans for plan in axis.values())
+        """Whether windows are the tiles themselves."""
+
+    def pieces(self, index: int) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+        """The stored tiles that grid tile `index` needs: those of its rows, and of its columns."""
+        row, column = self.tiles.cells[index].tolist()
+        return self._pieces[0][row], self._pieces[1][column]
+
+    def inside(self, index: int) -> bool:
+        """Whether the pieces fill the window, so that nothing of it lies beyond the level."""
+        return all(
+            bool(pieces) and pieces[0].to.start == 0 and pieces[-1].to.stop == extent
+            for pieces, extent in zip(self.pieces(index), self.window_shape, strict=True)
+        )
+
+    def uses(self, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        """How many of the tiles in `order` need each stored tile of the level, (rows, columns) int32."""
+        shape = self._shape.tiles
+        change = np.zeros((shape[0] + 1, shape[1] + 1), dtype=np.int32)
+        cells = self.tiles.cells[np.asarray(order, dtype=np.int64)]
+        (top, bottom), (left, right) = (_spans(self._pieces[axis], cells[:, axis]) for axis in (0, 1))
+        for row, column, sign in ((top, left, 1), (bottom, left, -1), (top, right, -1), (bottom, right, 1)):
+            np.add.at(change, (row, column), sign)
+        return change.cumsum(axis=0).cumsum(axis=1)[:-1, :-1].astype(np.int32)
+
+    def reduced(self, stored: RGB) -> RGB:
+        """A stored tile as `decoder_reduction` left it, brought to `stored_shape`."""
+        if not self._early:
+            return stored
+        return block_mean(stored, (self._block[0] // self.decoder_reduction, self._block[1] // self.decoder_reduction))
+
+    def finish(self, index: int, window: RGB) -> RGB:
+        """A window of pixels to grid tile `index`, (tile_px, tile_px, 3)."""
+        row, column = self.tiles.cells[index].tolist()
+        rows, columns = self._axes[0][row], self._axes[1][column]
+        if not self._early:
+            window = block_mean(np.ascontiguousarray(window[: rows.length, : columns.length]), self._block)
+        side = self.tiles.tile_px
+        return interpolate(window, rows, columns, (side, side))
+
+    def _in_decoder(self, reductions: Sequence[int]) -> int:
+        return max(factor for factor in reductions if all(block % factor == 0 for block in self._block))
+
+
+def _axis_plan(tiles: TileGrid, level: PixelGrid, axis: int, index: int) -> AxisPlan:
+    origin = tiles.grid.origin_um[axis] + index * tiles.grid.spacing_um[axis]
+    line = PixelGrid((tiles.tile_px, tiles.tile_px), (tiles.um_per_px, tiles.um_per_px), (origin, origin))
+    return AxisPlan.between(level, line, axis)
+
+
+def _pieces(start: int, length: int, side: int, limit: int) -> tuple[Piece, ...]:
+    """What stored tiles of `side` pixels, of a level of `limit` pixels, give of the pixels from `start`."""
+    first, last = max(start, 0), min(start + length, limit)
+    return tuple(
+        Piece(
+            stored,
+            slice(max(first, stored * side) - start, min(last, (stored + 1) * side) - start),
+            slice(max(first, stored * side) - stored * side, min(last, (stored + 1) * side) - stored * side),
+        )
+        for stored in range(first // side, -(-last // side) if last > first else first // side)
+    )
+
+
+def _spans(pieces: Mapping[int, tuple[Piece, ...]], of: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """First and one past the last stored tile for each grid row (or column) in `of`, (2, n); an empty span for none."""
+    known = np.array(sorted(pieces), dtype=np.int64)
+    spans = np.array([(p[0].stored, p[-1].stored + 1) if (p := pieces[i]) else (0, 0) for i in known.tolist()])
+    return spans.reshape(-1, 2)[np.searchsorted(known, of)].T
