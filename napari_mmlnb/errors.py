@@ -7,6 +7,16 @@ remedy; the fields of the subclass carry what a caller needs to act on it withou
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
+
+
+class Place(Protocol):
+    """Where a slide lies: a path, or a URL whose text holds no credentials."""
+
+    @property
+    def name(self) -> str:
+        """Its last part."""
+        ...
 
 
 class MmlnbError(Exception):
@@ -33,26 +43,26 @@ class SlideError(MmlnbError):
 
     Parameters
     ----------
-    path : Path
+    path : Path, RemoteUrl or str
         The slide in question.
     """
 
-    def __init__(self, path: Path | str, problem: str, remedy: str = "") -> None:
+    def __init__(self, path: Place | str, problem: str, remedy: str = "") -> None:
         super().__init__(problem, remedy)
-        self.path = Path(path)
+        self.path: Place = Path(path) if isinstance(path, str) else path
 
 
 class SlideNotFoundError(SlideError):
     """There is no such file or folder."""
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Place | str) -> None:
         super().__init__(path, f"There is no slide at {path}.", "Check the path.")
 
 
 class SlideFormatError(SlideError):
     """The file is there, but no backend knows its format."""
 
-    def __init__(self, path: Path | str, opens: str) -> None:
+    def __init__(self, path: Place | str, opens: str) -> None:
         super().__init__(path, f"{path} is not a whole slide that this program can open.", f"It opens {opens}.")
 
 
@@ -60,14 +70,22 @@ class SlideReadError(SlideError):
     """The format is known, but the file cannot be opened or read: damaged, incomplete, or gone."""
 
 
+class SlideKindError(SlideReadError):
+    """The file is in order, but it is no RGB slide: fluorescence, a stack, a plate, labels. No backend helps."""
+
+
 class TileReadError(SlideReadError):
     """One region of a slide cannot be decoded. Callers count it; they never paint it white."""
+
+
+class ColourProfileError(MmlnbError):
+    """A slide's colour profile cannot be used; its pixels can, as they are stored."""
 
 
 class MppMissingError(SlideError):
     """The file does not say how many micrometres a pixel is, and nobody has told us."""
 
-    def __init__(self, path: Path | str, why: str = "the file does not say how large its pixels are") -> None:
+    def __init__(self, path: Place | str, why: str = "the file does not say how large its pixels are") -> None:
         super().__init__(
             path,
             f"The scale of {path} is unknown: {why}.",
@@ -78,7 +96,7 @@ class MppMissingError(SlideError):
 class ImplausibleMppError(SlideError):
     """A stated scale lies outside anything that a slide scanner makes."""
 
-    def __init__(self, path: Path | str, mpp: tuple[float, float]) -> None:
+    def __init__(self, path: Place | str, mpp: tuple[float, float]) -> None:
         super().__init__(
             path,
             f"A scale of {mpp[0]:g} x {mpp[1]:g} micrometres per pixel is not plausible for {path}.",

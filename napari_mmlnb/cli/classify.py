@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from napari_mmlnb.cli.mpp import MPP
 from napari_mmlnb.cli.progress import stdout_kept_clean
+from napari_mmlnb.cli.slide_option import SLIDE, backend_option
 from napari_mmlnb.cli.work import DEFAULT_MODEL, PARTLY_FAILED, classify_to_folder
+
+if TYPE_CHECKING:
+    from napari_mmlnb.slides.location import Location
 
 
 @click.command(name="classify", short_help="Classify a slide and write the result and its report.")
-@click.argument("slide", type=click.Path(path_type=Path))
+@click.argument("slide", type=SLIDE)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the five files.")
 @click.option("--model", default=DEFAULT_MODEL, show_default=True, help="Name of a bundle, or its folder.")
 @click.option("--mpp", type=MPP, help="Micrometres per pixel, X or X,Y, where the file does not say or is wrong.")
+@backend_option
 @click.option("--roi", type=click.Path(path_type=Path), help="GeoJSON polygons (QuPath): look only inside.")
 @click.option("--describer", help="What describes the evidence tiles; the model's own choice by default.")
 @click.option("--device", default="auto", show_default=True, help="Where to compute, for example cpu or cuda.")
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop looking at tiles after so long.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object, and nothing else.")
 def command(
-    slide: Path,
+    slide: Location,
     out: Path,
     model: str,
     mpp: tuple[float, float] | None,
+    backend: str | None,
     roi: Path | None,
     describer: str | None,
     device: str,
@@ -42,7 +49,7 @@ def command(
 
     settings = RunSettings(describer=describer, device=device, roi=roi, seconds=seconds)
     with stdout_kept_clean():
-        result = classify_to_folder(slide, out, model=model, mpp=mpp, settings=settings)
+        result = classify_to_folder(slide, out, model=model, mpp=mpp, backend=backend, settings=settings)
     if as_json:
         click.echo(result.to_json(), nl=False)
     else:

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from napari_mmlnb.cli.mpp import MPP
+from napari_mmlnb.cli.slide_option import SLIDE, backend_option
+
+if TYPE_CHECKING:
+    from napari_mmlnb.slides.location import Location
 
 
 @click.command(name="info", short_help="Say what a slide file holds.")
-@click.argument("slide", type=click.Path(path_type=Path))
+@click.argument("slide", type=SLIDE)
 @click.option("--mpp", type=MPP, help="Micrometres per pixel, X or X,Y, where the file does not say or is wrong.")
+@backend_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else.")
-def command(slide: Path, mpp: tuple[float, float] | None, as_json: bool) -> None:
+def command(slide: Location, mpp: tuple[float, float] | None, backend: str | None, as_json: bool) -> None:
     """Say what SLIDE holds: size, levels, scale and its source, codec, and the images beside it.
+
+    SLIDE is a file, a folder (DICOM, OME-Zarr) or a URL (https://, s3://, gs://).
 
     A slide whose file does not give its scale is shown all the same, with a note.
     """
-    facts = slide_facts(slide, mpp)
+    facts = slide_facts(slide, mpp, backend)
     if as_json:
         click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
     else:
@@ -28,15 +34,19 @@ def command(slide: Path, mpp: tuple[float, float] | None, as_json: bool) -> None
             click.echo(line)
 
 
-def slide_facts(path: Path, mpp: tuple[float, float] | None = None) -> dict[str, Any]:
+def slide_facts(
+    location: Location, mpp: tuple[float, float] | None = None, backend: str | None = None
+) -> dict[str, Any]:
     """What a slide file says of itself, as `mmlnb info --json` prints it.
 
     Parameters
     ----------
-    path : Path
-        A slide file or a DICOM folder.
+    location : Path or RemoteUrl
+        A slide file, a folder (DICOM, OME-Zarr) or a URL.
     mpp : (x, y), optional
         Use this scale instead of the file's.
+    backend : str, optional
+        Use this backend and no other.
 
     Returns
     -------
@@ -48,17 +58,20 @@ def slide_facts(path: Path, mpp: tuple[float, float] | None = None) -> dict[str,
     ------
     SlideError
         If the slide cannot be opened, or the given scale is not plausible.
+    UnknownNameError
+        If there is no such backend.
     """
     from napari_mmlnb.errors import MppMissingError
     from napari_mmlnb.slides.backends.registry import open_reader
+    from napari_mmlnb.slides.location import as_text
     from napari_mmlnb.slides.scale import resolve_mpp
 
-    reader, backend = open_reader(path)
+    reader, opened_by = open_reader(location, backend)
     try:
         metadata = reader.metadata
-        scale, source, notes = None, "", []
+        scale, source, notes = None, "", list(metadata.notes)
         try:
-            resolved, source = resolve_mpp(path, metadata, mpp)
+            resolved, source = resolve_mpp(location, metadata, mpp)
             scale = list(resolved.xy)
         except MppMissingError as error:
             notes.append(str(error))
@@ -66,8 +79,8 @@ def slide_facts(path: Path, mpp: tuple[float, float] | None = None) -> dict[str,
         reader.close()
     first = metadata.levels[0]
     return {
-        "path": str(path),
-        "backend": backend,
+        "path": as_text(location),
+        "backend": opened_by,
         "vendor": metadata.vendor,
         "codec": metadata.codec,
         "size_px": [first.width, first.height],
@@ -100,7 +113,7 @@ def fact_lines(facts: dict[str, Any]) -> list[str]:
         "opened by": f"{facts['backend']} ({facts['vendor'] or 'unknown vendor'})",
         "size": f"{width} x {height} px",
         "scale": scale,
-        "codec": f"{facts['codec']}, tiles of {tile[0]} x {tile[1]} px",
+        "codec": f"{facts['codec']}, " + (f"tiles of {tile[0]} x {tile[1]} px" if all(tile) else "no tiles"),
         "bounds": f"y {bounds[0]}, x {bounds[1]}, {bounds[3]} x {bounds[2]} px" if bounds else "whole canvas",
         "ICC profile": f"{facts['icc_bytes']} bytes" if facts["icc_bytes"] else "none",
         "other images": ", ".join(facts["associated_images"]) or "none",

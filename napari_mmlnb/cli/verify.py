@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING
 
 import click
 
+from napari_mmlnb.cli.slide_option import SLIDE
+
 if TYPE_CHECKING:
     from napari_mmlnb.report.verify import Verification
+    from napari_mmlnb.slides.location import Location
 
 CHANGED = 3
 
 
 @click.command(name="verify", short_help="Check that a result still is what was written.")
 @click.argument("target", metavar="DIR|PDF", type=click.Path(path_type=Path))
-@click.option("--slide", type=click.Path(path_type=Path), help="Where the slide lies now, if it was moved.")
+@click.option("--slide", type=SLIDE, help="Where the slide lies now, if it was moved.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as one JSON object, and nothing else.")
-def command(target: Path, slide: Path | None, as_json: bool) -> int:
+def command(target: Path, slide: Location | None, as_json: bool) -> int:
     """Check the files of a result against their digests, and the slide and the model's weights against the record.
 
     Exit code 0 when nothing has changed, 3 when something has; every change is named.

@@ -15,6 +15,7 @@ from napari_mmlnb.errors import UnknownNameError
 if TYPE_CHECKING:
     from napari_mmlnb.inference.settings import RunSettings
     from napari_mmlnb.result import RunResult
+    from napari_mmlnb.slides.location import Location
 
 PARTLY_FAILED = 3
 """Exit code of a run that finished although some tiles could not be read."""
@@ -23,23 +24,28 @@ DEFAULT_MODEL = "nb-phantom"
 
 
 def classify_to_folder(
-    slide: Path,
+    slide: Location,
     out: Path,
     *,
     model: str = DEFAULT_MODEL,
     mpp: tuple[float, float] | None = None,
+    backend: str | None = None,
     settings: RunSettings,
 ) -> RunResult:
     """Classify a slide, write the files of the result, and give the result with their digests.
 
     Parameters
     ----------
-    slide, out : Path
-        The slide, and the folder for the files.
+    slide : Path or RemoteUrl
+        The slide.
+    out : Path
+        The folder for the files.
     model : str
         Name of a bundle, or its folder.
     mpp : tuple of float, optional
         Micrometres per level-0 pixel, (x, y), where the file's own must not be used.
+    backend : str, optional
+        Open the slide with this backend and no other.
     settings : RunSettings
         The rest of the request.
 
@@ -53,9 +59,9 @@ def classify_to_folder(
     from napari_mmlnb.slides.slide import open_slide
 
     with ExitStack() as stack:
-        opened = stack.enter_context(open_slide(slide, mpp=mpp))
+        opened = stack.enter_context(open_slide(slide, mpp=mpp, backend=backend))
         if settings.roi is not None:
-            read_roi(settings.roi, opened.mpp)
+            read_roi(settings.roi, opened.scanned_grid)
         check_writable(out)
         _check_describer(settings.describer)
 

@@ -15,10 +15,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from napari_mmlnb.digest import file_sha256
-from napari_mmlnb.errors import RequestError, SlideError, SlideNotFoundError
+from napari_mmlnb.errors import MmlnbError, RequestError, SlideNotFoundError
 from napari_mmlnb.report.outputs import DIGEST, OUTPUTS, PDF, RESULT, REVIEW
 from napari_mmlnb.report.pdf import attached_record, read_attachment
 from napari_mmlnb.result import Review, RunResult
+from napari_mmlnb.slides.location import Location, RemoteUrl, locate
 
 
 class CheckStatus(StrEnum):
@@ -79,7 +80,7 @@ WeightsDigest = Callable[[str], str | None]
 """From a model's name to the digest of its weights as they are now; None where there is no such model here."""
 
 
-def verify(target: Path, slide: Path | None = None, weights_digest: WeightsDigest | None = None) -> Verification:
+def verify(target: Path, slide: Location | None = None, weights_digest: WeightsDigest | None = None) -> Verification:
     """Check an output folder, or a PDF report.
 
     A PDF is checked against the `result.json` beside it; alone, only the record attached to it can be read.
@@ -88,7 +89,7 @@ def verify(target: Path, slide: Path | None = None, weights_digest: WeightsDiges
     ----------
     target : Path
         A folder that `classify` has written, or a report.
-    slide : Path or None
+    slide : Path, RemoteUrl or None
         Where the slide lies now; by default where the record says that it lay.
     weights_digest : callable or None
         Asks whoever knows models for the digest of one's weights.
@@ -106,7 +107,7 @@ def verify(target: Path, slide: Path | None = None, weights_digest: WeightsDiges
         If `slide` is given and is not there.
     """
     target = Path(target)
-    if slide is not None and not Path(slide).exists():
+    if isinstance(slide, Path) and not slide.exists():
         raise SlideNotFoundError(slide)
     if target.is_dir():
         record, checks = _check_folder(target)
@@ -216,17 +217,20 @@ def _check_report(path: Path) -> tuple[RunResult | None, list[Check]]:
     return record, [Check(path.name, CheckStatus.NOT_CHECKED, f"there is no {RESULT} beside it")]
 
 
-def _check_slide(record: RunResult, slide: Path | None) -> Check:
+def _check_slide(record: RunResult, slide: Location | None) -> Check:
     from napari_mmlnb.slides.fingerprint import fingerprint  # noqa: PLC0415 - a report loads without any slide reader
 
-    path = Path(slide) if slide is not None else Path(record.slide.path)
     if not record.slide.path and slide is None:
         return Check("slide", CheckStatus.NOT_CHECKED, "the record does not say where it lies")
-    if not path.exists():
+    path = locate(slide if slide is not None else record.slide.path)
+    if isinstance(path, RemoteUrl) and slide is None:
+        # What a file that somebody sent says is no reason to ask a server for anything.
+        return Check("slide", CheckStatus.NOT_CHECKED, "it lies at a URL: name that with --slide")
+    if isinstance(path, Path) and not path.exists():
         return Check("slide", CheckStatus.NOT_CHECKED, "it is no longer where the record says")
     try:
-        same = fingerprint(path) == record.slide.fingerprint
-    except SlideError as error:
+        same = fingerprint(path, record.slide.backend) == record.slide.fingerprint
+    except MmlnbError as error:
         return Check("slide", CheckStatus.NOT_CHECKED, error.problem)
     return Check("slide", CheckStatus.OK) if same else Check("slide", CheckStatus.CHANGED, "its fingerprint differs")
 

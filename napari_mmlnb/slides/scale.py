@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 from napari_mmlnb.errors import ImplausibleMppError, MppMissingError
 from napari_mmlnb.geometry import Mpp
 from napari_mmlnb.slides.backends.base import SlideMetadata
+from napari_mmlnb.slides.location import Location
 
 PLAUSIBLE_UM = (0.05, 20.0)
 """Micrometres per pixel that a slide scanner or a microscope camera can make. Screen resolutions (72, 96, 300 dpi: 353,
@@ -17,13 +17,13 @@ GIVEN = "given by the user"
 
 
 def resolve_mpp(
-    path: Path, metadata: SlideMetadata, given: float | tuple[float, float] | Mpp | None = None
+    path: Location, metadata: SlideMetadata, given: float | tuple[float, float] | Mpp | None = None
 ) -> tuple[Mpp, str]:
     """The scale to use, and where it comes from.
 
     Parameters
     ----------
-    path : Path
+    path : Path or RemoteUrl
         The slide, for error messages.
     metadata : SlideMetadata
         What the file says.

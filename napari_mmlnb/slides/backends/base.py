@@ -10,15 +10,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from napari_mmlnb.slides.location import RemoteUrl
 
 RGB = npt.NDArray[np.uint8]
 
 USUAL_TILE_PX = 512
 """Side of a tile where the file has none of its own."""
+
+LARGEST_TILE_PX = 2**26
+"""Pixels of the largest tile that is decoded: 201 MB of RGB. Scanners write tiles a hundred times smaller."""
+
+LONGEST_SIDE_PX = 4096
+"""A side of a tile that is longer than this, and than twice its level, is a lie."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,13 @@ class LevelShape:
     downsample_x: float
     tile_height: int = USUAL_TILE_PX
     tile_width: int = USUAL_TILE_PX
+
+    @property
+    def possible(self) -> bool:
+        """Whether its tiles can be: not of no size, of more than any memory, or far larger than the level itself."""
+        sides = ((self.height, self.tile_height), (self.width, self.tile_width))
+        sane = all(level >= 1 and 1 <= tile <= max(2 * level, LONGEST_SIDE_PX) for level, tile in sides)
+        return sane and self.tile_height * self.tile_width <= LARGEST_TILE_PX
 
     @property
     def tiles(self) -> tuple[int, int]:
@@ -75,6 +90,8 @@ class SlideMetadata:
         Names of the associated images (label, macro, thumbnail).
     properties : mapping
         What else the file says; may hold patient data, so it is never logged.
+    notes : tuple of str
+        What a person should know of the file's state, a sentence each: tiles that are missing, levels left out.
     """
 
     levels: tuple[LevelShape, ...]
@@ -87,6 +104,7 @@ class SlideMetadata:
     icc_bytes: int = 0
     associated: tuple[str, ...] = ()
     properties: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class SlideReader(Protocol):
@@ -101,7 +119,7 @@ class SlideReader(Protocol):
         """By which factors `read_tile` can reduce a tile of this level while decoding; always holds 1."""
         ...
 
-    def read_tile(self, level: int, row: int, column: int, reduce: int = 1) -> RGB:
+    def read_tile(self, level: int, row: int, column: int, reduce: int = 1, out: RGB | None = None) -> RGB:
         """One tile, (tile height // reduce, tile width // reduce, 3) uint8.
 
         What lies beyond the level's edge may hold anything; whoever asks makes it white. Where the scanner stored
@@ -113,6 +131,8 @@ class SlideReader(Protocol):
             Which tile; inside the level.
         reduce : int
             One of `reductions(level)`.
+        out : ndarray, optional
+            An array of that shape in which a reader may put the tile, instead of making one.
 
         Raises
         ------
@@ -150,11 +170,16 @@ class Backend(Protocol):
     opens: str
     licence: str
 
-    def suits(self, path: Path) -> Suits:
+    @property
+    def where(self) -> tuple[type[Path] | type[RemoteUrl], ...]:
+        """Where slides may lie that it opens: on this machine, at a URL."""
+        ...
+
+    def suits(self, path: Any) -> Suits:
         """How well it suits this file or folder, by a look at its beginning; cheap, and never raises."""
         ...
 
-    def open(self, path: Path) -> SlideReader:
+    def open(self, path: Any) -> SlideReader:
         """Open it.
 
         Raises

@@ -1,11 +1,13 @@
 """JPEG streams as TIFF keeps them: tables apart, colours stated outside, sometimes cut short.
 
 The colour space of a JPEG in a TIFF stands in the TIFF. A decoder that does not know it guesses from markers, and takes
-RGB without an Adobe marker for YCbCr (47 grey levels wrong): so that marker is written into every stream.
+RGB without an Adobe marker for YCbCr (47 grey levels wrong): so that marker is written into every stream. One thing
+stands above the TIFF: a stream with a JFIF header holds YCbCr, whatever its page says, as QuPath writes it.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,8 +29,36 @@ _ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"
 _PADDING = 512
 
 
+_HUFFMAN = (0xC0, 0xC1, 0xC2)
+_NO_FRAME = (0xC4, 0xC8, 0xCC)
+
+
 class JpegError(Exception):
     """A stream that cannot be decoded whole."""
+
+
+@dataclass(frozen=True)
+class JpegFrame:
+    """What the frame header of a stream says.
+
+    Parameters
+    ----------
+    process : int
+        The marker: 0xC0 for baseline, 0xC2 for progressive, 0xC3 for lossless.
+    bits, height, width, components : int
+        Of the picture.
+    """
+
+    process: int
+    bits: int
+    height: int
+    width: int
+    components: int
+
+    @property
+    def usual(self) -> bool:
+        """Whether it is of the kind that `JpegStream` decodes."""
+        return self.process in _HUFFMAN and self.bits == 8 and self.components == 3
 
 
 class JpegStream:
@@ -41,14 +71,16 @@ class JpegStream:
     """
 
     def __init__(self, page: Any) -> None:
-        transform = 1 if page.photometric == tifffile.PHOTOMETRIC.YCBCR else 0
         tables = page.jpegtables
-        self._head = _START + _ADOBE + bytes([transform]) + (tables[2:-2] if tables else b"")
+        self._heads = {
+            ycbcr: _START + _ADOBE + bytes([ycbcr]) + (tables[2:-2] if tables else b"") for ycbcr in (False, True)
+        }
+        self._photometric = page.photometric
         self._shape = (page.tilelength, page.tilewidth)
         self.reductions = tuple(factor for factor in REDUCTIONS if not any(side % factor for side in self._shape))
 
-    def decode(self, data: bytes, reduce: int = 1) -> RGB:
-        """The tile, (tile height // reduce, tile width // reduce, 3) uint8.
+    def decode(self, data: bytes, reduce: int = 1, out: RGB | None = None) -> RGB:
+        """The tile, (tile height // reduce, tile width // reduce, 3) uint8; in `out` where that is given.
 
         Raises
         ------
@@ -57,11 +89,17 @@ class JpegStream:
         """
         if not is_whole(data):
             raise JpegError("the stream is incomplete")
+        frame = frame_of(data)
+        # The decoder would reduce one of twice the size once more than asked for, and the result would fit.
+        if frame is None or (frame.height, frame.width) != self._shape:
+            raise JpegError(f"the stream holds {frame or 'no picture'}")
         height, width = self._shape[0] // reduce, self._shape[1] // reduce
-        stream = self._head + _body(data)
+        stream = self._heads[holds_ycbcr(data, self._photometric)] + _body(data)
+        # Of the right size, so that a stream that claims another one can take no memory for it.
+        out = np.empty((height, width, 3), np.uint8) if out is None else out
         try:
             pixels: RGB = simplejpeg.decode_jpeg(
-                stream, "RGB", min_height=height, min_width=width, min_factor=reduce, strict=True
+                stream, "RGB", min_height=height, min_width=width, min_factor=reduce, buffer=out, strict=True
             )
         except ValueError as error:
             raise JpegError(str(error)) from error
@@ -69,17 +107,30 @@ class JpegStream:
             raise JpegError(f"the stream holds {pixels.shape[1]} x {pixels.shape[0]} pixels")
         return pixels
 
-    def agrees(self, data: bytes, expected: RGB) -> bool:
-        """Whether this decoder gives exactly the pixels that another one gave."""
-        try:
-            return bool(np.array_equal(self.decode(data), expected))
-        except JpegError:
-            return False
-
 
 def is_whole(data: bytes) -> bool:
     """Whether a stream begins and ends as a JPEG does."""
     return data[:2] == _START and _END in data[-_PADDING:]
+
+
+def holds_ycbcr(data: bytes, photometric: int) -> bool:
+    """Whether a stream holds YCbCr, on a page of that photometric interpretation; else it holds RGB."""
+    return photometric == tifffile.PHOTOMETRIC.YCBCR or data[2:4] == _JFIF
+
+
+def frame_of(data: bytes) -> JpegFrame | None:
+    """The frame header of a stream; None where there is none."""
+    at = 2
+    while at + 10 <= len(data) and data[at] == 0xFF:
+        process, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if process == 0xFF:  # a fill byte
+            at += 1
+            continue
+        if 0xC0 <= process <= 0xCF and process not in _NO_FRAME:
+            height, width = (int.from_bytes(data[start : start + 2], "big") for start in (at + 5, at + 7))
+            return JpegFrame(process, data[at + 4], height, width, data[at + 9])
+        at += 2 + length
+    return None
 
 
 def _body(data: bytes) -> bytes:

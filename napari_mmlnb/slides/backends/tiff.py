@@ -1,29 +1,36 @@
 """Tiled TIFF and OME-TIFF: tifffile for the structure, our own reads of the tiles.
 
 A tile is read by its offset and decoded on its own: JPEG by `jpeg_stream`, which can also reduce while it decodes and
-notices damage, every other codec by tifffile. Reading takes no lock where the system can read at a position.
+notices damage, every other codec by tifffile. Where the bytes come from, a file or a server, is all one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import cv2
+import imagecodecs
 import numpy as np
 import tifffile
 
 from napari_mmlnb.errors import SlideFormatError, SlideReadError, TileReadError
-from napari_mmlnb.slides.backends.base import RGB, LevelShape, SlideMetadata, Suits
-from napari_mmlnb.slides.backends.file_bytes import FileBytes
-from napari_mmlnb.slides.backends.jpeg_stream import JpegError, JpegStream, is_whole
-from napari_mmlnb.slides.backends.tiff_scale import tiff_mpp
+from napari_mmlnb.slides.backends.base import RGB, SlideMetadata, Suits
+from napari_mmlnb.slides.backends.file_bytes import BytesSource, FileBytes
+from napari_mmlnb.slides.backends.file_state import WatchedFiles
+from napari_mmlnb.slides.backends.jpeg_stream import JpegError, JpegStream, frame_of, holds_ycbcr, is_whole
+from napari_mmlnb.slides.backends.tiff_sanity import jpeg2000_size
+from napari_mmlnb.slides.backends.tiff_structure import TiffStructure, damaged, read_structure
+from napari_mmlnb.slides.location import Location
 
-_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_ICC_TAG = 34675
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""How a TIFF begins: little and big endian, classic and BigTIFF."""
 
 _UNTESTED = (tifffile.COMPRESSION.APERIO_JP2000_YCBC, tifffile.COMPRESSION.APERIO_JP2000_RGB)
+_LEFT_TO_OPENSLIDE = ("ndpi", "scn", "bif", "philips")
 _TILES_TO_COMPARE = 16
-_NO_SLIDE = "Save it as tiled RGB TIFF, OME-TIFF or SVS with 8 bits per channel."
 
 
 class TiffBackend:
@@ -32,16 +39,37 @@ class TiffBackend:
     name = "tiff"
     opens = "tiled RGB TIFF, OME-TIFF and Aperio SVS"
     licence = "BSD-3-Clause"
+    where = (Path,)
 
     def suits(self, path: Path) -> Suits:
-        """Well where it begins like a TIFF; a fallback for Aperio's JPEG 2000, which was never tested on a real file."""
+        """Well where it is a TIFF in tiles.
+
+        Aperio's JPEG 2000 was never tested on a real file: well where tiles of this one come out as OpenSlide decodes
+        them, else a fallback. So is what is not in tiles, so that whoever opens it can say so. Not for the vendors'
+        TIFF that was never tested here either: where OpenSlide finds one of those damaged, this would show it without
+        its offsets and overlaps.
+        """
         if not _begins_like_tiff(path):
             return Suits.NOT
         try:
             with tifffile.TiffFile(path, _multifile=False) as tif:
-                return Suits.FALLBACK if tif.pages.first.compression in _UNTESTED else Suits.WELL
+                first = tif.pages.first
+                if any(getattr(tif, f"is_{vendor}") for vendor in _LEFT_TO_OPENSLIDE):
+                    return Suits.NOT
+                if first.is_tiled and first.compression not in _UNTESTED:
+                    return Suits.WELL
+            return Suits.WELL if first.is_tiled and self._agrees_with_openslide(path) else Suits.FALLBACK
         except Exception:  # whatever a damaged directory trips; opening it will say what
             return Suits.FALLBACK
+
+    def _agrees_with_openslide(self, path: Path) -> bool:
+        from napari_mmlnb.slides.backends.openslide_check import agrees_with_openslide  # noqa: PLC0415 (seldom needed)
+
+        reader = self.open(path)
+        try:
+            return agrees_with_openslide(path, reader)
+        finally:
+            reader.close()
 
     def open(self, path: Path) -> TiffReader:
         """Open it.
@@ -55,13 +83,28 @@ class TiffBackend:
         """
         if not _begins_like_tiff(path):
             raise SlideFormatError(path, self.opens)
-        return TiffReader(path)
+
+        watched = WatchedFiles(path, [path])
+
+        def opened() -> tifffile.TiffFile:
+            watched.check()
+            return tifffile.TiffFile(path, _multifile=False)
+
+        try:
+            tif = opened()
+        except Exception as error:  # whatever a damaged directory trips in tifffile
+            raise damaged(path, error) from error
+        with tif:
+            structure = read_structure(path, tif)
+        source = FileBytes(path)
+        watched.check()
+        return TiffReader(path, structure, source, opened)
 
 
 def _begins_like_tiff(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            return file.read(4) in _MAGIC
+            return file.read(4) in TIFF_MAGIC
     except OSError:
         return False
 
@@ -71,59 +114,79 @@ class TiffReader:
 
     Parameters
     ----------
-    path : Path
-        The file.
-
-    Raises
-    ------
-    SlideReadError
-        If its directory is damaged or it is no tiled RGB picture.
+    location : Path or RemoteUrl
+        The slide, for error messages.
+    structure : TiffStructure
+        Its levels.
+    source : BytesSource
+        Where the bytes of tiles come from; closed with this.
+    opened : callable
+        Opens the file once more, for the pictures beside the slide.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            with tifffile.TiffFile(path, _multifile=False) as tif:
-                self._pages = _level_pages(path, tif)
-                self._associated = _associated_series(tif, self._pages)
-                self._metadata = _metadata(tif, self._pages, tuple(self._associated))
-                self._icc = _icc_profile(self._pages[0])
-                self._aperio = bool(tif.is_svs)
-        except SlideReadError:
-            raise
-        except Exception as error:  # whatever a damaged directory trips in tifffile
-            raise _damaged(path, error) from error
-        self._bytes = FileBytes(path)
+    def __init__(
+        self,
+        location: Location,
+        structure: TiffStructure,
+        source: BytesSource,
+        opened: Callable[[], AbstractContextManager[tifffile.TiffFile]],
+    ) -> None:
+        self._path = location
+        self._structure = structure
+        self._pages = structure.pages
+        self._bytes = source
+        self._opened = opened
         self._jpeg = tuple(self._jpeg_of(page) for page in self._pages)
 
     @property
     def metadata(self) -> SlideMetadata:
         """What the file says of itself."""
-        return self._metadata
+        return self._structure.metadata
 
     def reductions(self, level: int) -> tuple[int, ...]:
         """By which factors a tile can be reduced while it is decoded: JPEG by 2, 4 and 8."""
         jpeg = self._jpeg[level]
         return (1,) if jpeg is None else jpeg.reductions
 
-    def read_tile(self, level: int, row: int, column: int, reduce: int = 1) -> RGB:
+    def read_tile(self, level: int, row: int, column: int, reduce: int = 1, out: RGB | None = None) -> RGB:
         """One tile, (tile height // reduce, tile width // reduce, 3) uint8; white where no tile was ever stored."""
-        page = self._pages[level]
-        index = row * -(-page.imagewidth // page.tilewidth) + column
-        data = self._stored(page, index)
+        data = self.stored_bytes(level, row, column)
         if data is None:
+            page = self._pages[level]
             return np.full((page.tilelength // reduce, page.tilewidth // reduce, 3), 255, dtype=np.uint8)
+        return self.decode(level, row, column, data, reduce, out)
+
+    def stored_bytes(self, level: int, row: int, column: int) -> bytes | None:
+        """The bytes of a tile as they lie in the file; None for one that was never stored (a sparse file).
+
+        Raises
+        ------
+        TileReadError
+            If they are not there.
+        """
+        page = self._pages[level]
+        return self._stored(page, _index(page, row, column))
+
+    def decode(self, level: int, row: int, column: int, data: bytes, reduce: int = 1, out: RGB | None = None) -> RGB:
+        """What `stored_bytes` gave, as `read_tile` gives it.
+
+        Raises
+        ------
+        TileReadError
+            If it cannot be decoded.
+        """
         jpeg = self._jpeg[level]
         if jpeg is None:
-            return self._decoded(page, index, data)
+            page = self._pages[level]
+            return self._decoded(page, _index(page, row, column), data)
         try:
-            return jpeg.decode(data, reduce)
+            return jpeg.decode(data, reduce, out)
         except JpegError as error:
             raise TileReadError(self._path, "A tile of the slide cannot be decoded.") from error
 
     def icc_profile(self) -> bytes | None:
         """The embedded colour profile, or None."""
-        return self._icc
+        return self._structure.icc
 
     def associated_image(self, name: str) -> RGB:
         """An associated image by name.
@@ -133,11 +196,14 @@ class TiffReader:
         SlideReadError
             If there is none of that name, or it cannot be decoded.
         """
-        if name not in self._associated:
+        series = self._structure.associated.get(name)
+        if series is None:
             raise SlideReadError(self._path, f"The slide has no associated image called {name!r}.")
         try:
-            with tifffile.TiffFile(self._path, _multifile=False) as tif:
-                pixels = tif.series[self._associated[name]].asarray()
+            with self._opened() as tif:
+                pixels = tif.series[series].asarray()
+        except SlideReadError:
+            raise
         except Exception as error:  # whatever a damaged file trips in the decoders
             raise SlideReadError(self._path, f"The associated image {name!r} cannot be decoded.") from error
         colours = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1)
@@ -153,29 +219,47 @@ class TiffReader:
             offset, count = page.dataoffsets[index], page.databytecounts[index]
         except IndexError as error:
             raise TileReadError(self._path, "The slide's tile table is too short.") from error
-        if count == 0 and (offset == 0 or not self._aperio):
+        if count == 0 and offset == 0 and not self._structure.aperio:
             return None
         if count == 0:
-            raise TileReadError(self._path, "The scanner left a tile of the slide empty.")
+            raise TileReadError(self._path, "A tile of the slide is empty.")
         return self._bytes.read(offset, count)
 
     def _decoded(self, page: Any, index: int, data: bytes) -> RGB:
-        """A tile of any codec, by tifffile."""
-        if page.compression == tifffile.COMPRESSION.JPEG and not is_whole(data):
-            raise TileReadError(self._path, "A tile of the slide is incomplete.")
+        """A tile of any codec, by imagecodecs and tifffile."""
+        jpeg = page.compression == tifffile.COMPRESSION.JPEG
         try:
-            pixels = page.decode(data, index, jpegtables=page.jpegtables, _fullsize=True)[0]
+            if jpeg:
+                pixels = self._decoded_jpeg(page, data)
+            elif jpeg2000_size(data) not in (None, (page.tilelength, page.tilewidth)):
+                raise TileReadError(self._path, "A tile of the slide has the wrong size.")
+            else:
+                pixels = page.decode(data, index, jpegtables=page.jpegtables, _fullsize=True)[0]
+        except TileReadError:
+            raise
         except Exception as error:  # every codec has its own error type
             raise TileReadError(self._path, "A tile of the slide cannot be decoded.") from error
         shape = (page.tilelength, page.tilewidth)
         if pixels is None or pixels.shape[-3:-1] != shape or pixels.dtype != np.uint8:
             raise TileReadError(self._path, "A tile of the slide has the wrong size.")
-        return np.ascontiguousarray(pixels.reshape(*shape, pixels.shape[-1])[..., :3])
+        rgb = np.ascontiguousarray(pixels.reshape(*shape, pixels.shape[-1])[..., :3])
+        ycbcr = page.compression == tifffile.COMPRESSION.APERIO_JP2000_YCBC  # which tifffile hands out as it is
+        return np.asarray(cv2.cvtColor(rgb[..., (0, 2, 1)], cv2.COLOR_YCrCb2RGB)) if ycbcr else rgb
+
+    def _decoded_jpeg(self, page: Any, data: bytes) -> Any:
+        """A tile of JPEG of any kind. Not by tifffile, which would lay a tile of another size out anew."""
+        frame = frame_of(data)
+        if frame is None or not is_whole(data):
+            raise TileReadError(self._path, "A tile of the slide is incomplete.")
+        if (frame.height, frame.width) != (page.tilelength, page.tilewidth):
+            raise TileReadError(self._path, "A tile of the slide has the wrong size.")
+        colours = None if holds_ycbcr(data, page.photometric) else "RGB"
+        return imagecodecs.jpeg_decode(data, tables=page.jpegtables, colorspace=colours, outcolorspace="RGB")
 
     def _jpeg_of(self, page: Any) -> JpegStream | None:
-        """Our own decoder for a page, once it has given the same pixels as tifffile's for a tile of it.
+        """Our own decoder for a page, unless its JPEG is of an unusual kind or another decoder sees other pixels.
 
-        A page whose JPEG is unusual, or whose first tiles are damaged, is left to tifffile's decoder.
+        Damaged tiles say nothing. Where the first ones all are, our own decoder is taken, the stricter one.
         """
         if page.compression != tifffile.COMPRESSION.JPEG:
             return None
@@ -185,123 +269,14 @@ class TiffReader:
                 continue
             try:
                 data = self._bytes.read(page.dataoffsets[index], count)
-                if jpeg.agrees(data, self._decoded(page, index, data)):
-                    return jpeg
-            except TileReadError:
+                frame = frame_of(data)
+                if frame is not None and not frame.usual:
+                    return None
+                return jpeg if np.array_equal(jpeg.decode(data), self._decoded(page, index, data)) else None
+            except (TileReadError, JpegError):
                 continue
-        return None
+        return jpeg
 
 
-def _damaged(path: Path, error: Exception) -> SlideReadError:
-    return SlideReadError(path, f"{path} cannot be read: {error}.", "The file is damaged or incomplete: copy it again.")
-
-
-def _level_pages(path: Path, tif: Any) -> tuple[Any, ...]:
-    """The pages of the pyramid, highest resolution first, checked to be what we read."""
-    if not tif.series:
-        raise SlideReadError(path, f"{path} holds no image.", _NO_SLIDE)
-    series = _main_series(tif)
-    if series.axes != "YXS":
-        raise SlideReadError(path, f"{path} holds {_what(series)}, not one RGB picture.", _NO_SLIDE)
-    first = series.levels[0].pages[0].aspage()
-    problem = _unreadable(first)
-    if problem:
-        raise SlideReadError(path, f"{path} {problem}.", _NO_SLIDE)
-    pages = [
-        first,
-        *(page for page in _reduced_pages(tif, series) if _same_view(page, first) and not _unreadable(page)),
-    ]
-    for page in pages:
-        _ = page.decode, page.jpegtables  # tifffile fetches them from the file on first use, which will be closed
-    pages.sort(key=lambda page: -page.imagewidth * page.imagelength)
-    return tuple(pages)
-
-
-def _reduced_pages(tif: Any, series: Any) -> list[Any]:
-    """Pages and SubIFDs marked as reduced copies. tifffile's own levels leave out downsamples such as 2.5."""
-    pages = [level.pages[0].aspage() for level in series.levels[1:]]
-    known = {page.offset for page in pages}
-    beside = [page.aspage() for page in [*tif.pages[1:], *(series.levels[0].pages[0].aspage().pages or [])]]
-    return pages + [page for page in beside if page.is_reduced and page.offset not in known]
-
-
-def _same_view(page: Any, first: Any) -> bool:
-    """Whether a smaller page shows all of the first: the same aspect ratio, but for the rounding of its size."""
-    expected = first.imagelength * page.imagewidth / first.imagewidth
-    smaller: bool = page.imagewidth < first.imagewidth and page.imagelength < first.imagelength
-    return smaller and bool(abs(page.imagelength - expected) <= 1 + first.imagelength / first.imagewidth)
-
-
-def _main_series(tif: Any) -> Any:
-    """The largest picture; labels and macros are smaller."""
-    return max(tif.series, key=lambda series: float(np.prod([*series.shape, 1], dtype=np.float64)))
-
-
-def _what(series: Any) -> str:
-    names = {"C": "channels", "Z": "focal planes", "T": "time points", "S": "samples", "Q": "planes", "I": "images"}
-    parts = [f"{n} {names.get(a, a)}" for a, n in zip(series.axes, series.shape, strict=False) if a not in "YX"]
-    return f"{' x '.join(parts) or 'one channel'} of {series.dtype} (fluorescence, a stack or a mask)"
-
-
-def _unreadable(page: Any) -> str:
-    """Why a page is none of ours, or nothing."""
-    problems = {
-        "is not tiled": not page.is_tiled,
-        f"holds {page.samplesperpixel} channels of {page.dtype}, not RGB with 8 bits": page.dtype != np.uint8
-        or page.samplesperpixel not in (3, 4),
-        "holds its colours in separate planes": page.planarconfig != tifffile.PLANARCONFIG.CONTIG,
-        "holds other colours than RGB": page.photometric not in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR),
-        "states an impossible size": min(page.imagelength, page.imagewidth) < 1 or page.imagedepth != 1,
-    }
-    problem = next((text for text, found in problems.items() if found), "")
-    if problem:
-        return problem
-    if min(page.tilelength, page.tilewidth) < 1:
-        return "states an impossible tile size"
-    tiles = -(-page.imagelength // page.tilelength) * -(-page.imagewidth // page.tilewidth)
-    if min(len(page.dataoffsets), len(page.databytecounts)) < tiles:
-        return "has a tile table that is too short for its size"
-    size = page.parent.filehandle.size
-    gone = all(offset + count > size for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False))
-    return "ends before its first tile: it is incomplete" if gone else ""
-
-
-def _associated_series(tif: Any, levels: tuple[Any, ...]) -> dict[str, int]:
-    """Names of the other pictures to their series. Their own names may hold patient data and are not passed on."""
-    taken = {page.offset for page in levels}
-    names: dict[str, int] = {}
-    for index, series in enumerate(tif.series):
-        page = series.pages[0]
-        if page is None or page.offset in taken or series.dtype != np.uint8:
-            continue
-        said = f"{series.name} {page.aspage().description}".lower()
-        kind = next((kind for kind in ("label", "macro", "thumbnail") if kind in said), f"image {index}")
-        names[kind if kind not in names else f"{kind} {index}"] = index
-    return names
-
-
-def _icc_profile(page: Any) -> bytes | None:
-    tag = page.tags.get(_ICC_TAG)
-    return bytes(tag.value) if tag is not None and isinstance(tag.value, bytes) else None
-
-
-def _metadata(tif: Any, pages: tuple[Any, ...], associated: tuple[str, ...]) -> SlideMetadata:
-    first = pages[0]
-    height, width = first.imagelength, first.imagewidth
-    mpp, source = tiff_mpp(first, tif.ome_metadata if tif.is_ome else None)
-    icc = _icc_profile(first)
-    return SlideMetadata(
-        levels=tuple(
-            LevelShape(
-                p.imagelength, p.imagewidth, height / p.imagelength, width / p.imagewidth, p.tilelength, p.tilewidth
-            )
-            for p in pages
-        ),
-        mpp=mpp,
-        mpp_source=source,
-        codec=first.compression.name.replace("_", " "),
-        tile_px=(first.tilelength, first.tilewidth),
-        vendor="ome-tiff" if tif.is_ome else "aperio" if tif.is_svs else "tiff",
-        icc_bytes=len(icc) if icc is not None else 0,
-        associated=associated,
-    )
+def _index(page: Any, row: int, column: int) -> int:
+    return row * -(-int(page.imagewidth) // int(page.tilewidth)) + column
