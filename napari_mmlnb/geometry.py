@@ -170,6 +170,27 @@ class PixelGrid:
         return PixelGrid(shape, self.spacing_um, (float(y), float(x)))
 
 
+def scanned_grid(shape: tuple[int, int], mpp: Mpp, bounds_px: tuple[int, int, int, int] | None) -> PixelGrid:
+    """Level 0 without the margin that was never scanned: the pixels as programs count them that leave it out.
+
+    QuPath does, unless it is told not to: coordinates that it writes or reads begin at the corner of this grid.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Rows and columns of the whole canvas.
+    mpp : Mpp
+        Size of its pixels.
+    bounds_px : tuple of int or None
+        (y, x, height, width) of the part that was scanned; None for all of it.
+    """
+    canvas = PixelGrid(shape, mpp.yx)
+    if bounds_px is None:
+        return canvas
+    y, x, height, width = bounds_px
+    return canvas.crop(slice(y, y + height), slice(x, x + width))
+
+
 def iter_windows(shape: tuple[int, int], size: int) -> Iterator[tuple[slice, slice]]:
     """Squares of `size` pixels that cover `shape` row by row, the last ones cut at the edge."""
     for y in range(0, shape[0], size):

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PrivateAttr, model_validator
 
-from napari_mmlnb.geometry import PixelGrid, Region
+from napari_mmlnb.geometry import Mpp, PixelGrid, Region, scanned_grid
 
 SCHEMA_VERSION = "1.0"
 RESEARCH_USE = "Research use only. Not for diagnosis; no part of a patient's record."
@@ -31,8 +31,23 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class IccRecord(_Record):
+    """The slide's colour profile. It serves the eye only: analysis works on the pixels as stored.
+
+    `problem` says why it cannot be used; empty where it can.
+    """
+
+    size_bytes: Annotated[int, Field(ge=0)]
+    description: str = ""
+    problem: str = ""
+
+
 class SlideRecord(_Record):
-    """Which pixels the run saw. `mpp` and `size_px` are [x, y]."""
+    """Which pixels the run saw. `mpp` and `size_px` are [x, y].
+
+    `bounds_px` is [y, x, height, width], in level-0 pixels, of the part of the canvas that was scanned; None where that
+    is all of it, or where the file does not say.
+    """
 
     path: str
     fingerprint: str
@@ -41,6 +56,13 @@ class SlideRecord(_Record):
     mpp_source: str
     backend: str
     levels: int
+    bounds_px: tuple[int, int, int, int] | None = None
+    icc: IccRecord | None = None
+
+    @property
+    def scanned_grid(self) -> PixelGrid:
+        """Level 0 without what was never scanned: the pixels as QuPath counts them."""
+        return scanned_grid(self.size_px[::-1], Mpp(*self.mpp), self.bounds_px)
 
 
 class ModelRecord(_Record):
@@ -223,12 +245,16 @@ class RunResult(_Record):
 
 
 class Review(_Record):
-    """What a person decided; `review.json`. Never mixed into the model's own record."""
+    """What a person decided; `review.json`. Never mixed into the model's own record.
+
+    `colours` are those in which the slide was shown: as stored, or in sRGB; empty where nobody noted it.
+    """
 
     reader: str = ""
     decision: str = ""
     reason: str = ""
     marks: tuple[dict[str, Any], ...] = ()
+    colours: Literal["raw", "srgb", ""] = ""
     run_id: str = ""
     created: datetime | None = None
 

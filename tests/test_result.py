@@ -17,6 +17,8 @@ KEYS = [
     "settings", "timings", "outputs", "software",
 ]  # fmt: skip
 
+SLIDE_KEYS = ["path", "fingerprint", "size_px", "mpp", "mpp_source", "backend", "levels", "bounds_px", "icc"]
+
 
 @pytest.mark.parametrize("decision", ["predict", "abstain"])
 def test_round_trip_through_a_file(tmp_path, decision):
@@ -36,8 +38,23 @@ def test_the_file_has_the_documented_keys_and_fits_its_schema(decision):
     assert data["schema"] == SCHEMA_VERSION
     jsonschema.Draft202012Validator.check_schema(result_schema())
     jsonschema.validate(data, result_schema())
-    assert list(data["slide"]) == ["path", "fingerprint", "size_px", "mpp", "mpp_source", "backend", "levels"]
+    assert list(data["slide"]) == SLIDE_KEYS
     assert (data["prediction"] is None) == (decision == "abstain")
+
+
+def test_a_record_from_before_bounds_and_colour_profiles_can_be_read():
+    data = json.loads(make_result().to_json())
+    del data["slide"]["bounds_px"], data["slide"]["icc"]
+    slide = RunResult.model_validate(data).slide
+    assert slide.bounds_px is None
+    assert slide.icc is None
+    assert slide.scanned_grid.origin_um == (0.0, 0.0)
+
+
+def test_the_scanned_part_lies_where_its_bounds_say():
+    slide = make_result().slide.model_copy(update={"mpp": (0.25, 0.5), "bounds_px": (100, 300, 1000, 2000)})
+    region = slide.scanned_grid.region
+    assert (region.y, region.x, region.height, region.width) == (50.0, 75.0, 500.0, 500.0)
 
 
 def test_units_of_the_file_are_the_documented_ones():

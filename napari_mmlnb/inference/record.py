@@ -12,7 +12,9 @@ from napari_mmlnb.bundles.spec import SPEC_FILE
 from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.inference.device import DeviceChoice
 from napari_mmlnb.inference.settings import RunSettings
-from napari_mmlnb.result import ModelRecord, SlideRecord
+from napari_mmlnb.result import IccRecord, ModelRecord, SlideRecord
+from napari_mmlnb.slides.icc import ColourProfile
+from napari_mmlnb.slides.location import recorded
 from napari_mmlnb.slides.slide import Slide
 
 _PACKAGES = ("napari-mmlnb", "torch", "timm", "numpy", "zarr", "openslide-python", "tifffile", "opencv-python-headless")
@@ -32,14 +34,22 @@ def slide_record(slide: Slide) -> SlideRecord:
     """Which pixels the run saw."""
     height, width = slide.grids[0].shape
     return SlideRecord(
-        path=str(slide.path.resolve()),
+        path=recorded(slide.path),
         fingerprint=slide.fingerprint,
         size_px=(width, height),
         mpp=slide.mpp.xy,
         mpp_source=slide.mpp_source,
         backend=slide.backend,
         levels=len(slide.grids),
+        bounds_px=slide.metadata.bounds_px,
+        icc=_icc_record(slide.colour_profile),
     )
+
+
+def _icc_record(profile: ColourProfile | None) -> IccRecord | None:
+    if profile is None:
+        return None
+    return IccRecord(size_bytes=profile.size, description=profile.description, problem=profile.problem)
 
 
 def model_record(bundle: Bundle) -> ModelRecord:
@@ -56,7 +66,7 @@ def model_record(bundle: Bundle) -> ModelRecord:
 
 
 def settings_record(
-    bundle: Bundle, settings: RunSettings, device: DeviceChoice, describer: str
+    bundle: Bundle, settings: RunSettings, device: DeviceChoice, describer: str, decoder_reduction: int
 ) -> dict[str, str | float | int | bool | None]:
     """All that could change the answer, with units in the names."""
     spec = bundle.spec
@@ -72,6 +82,7 @@ def settings_record(
         "precision": spec.encoder.precision,
         "tile_px": spec.encoder.input_px,
         "tile_um_per_px": spec.encoder.um_per_px,
+        "reduced_in_decoder_by": decoder_reduction,
         "tissue_um_per_px": spec.tissue_um_per_px,
         "min_tissue": spec.min_tissue,
         "attention_scale": "times the slide's mean, fixed for the model",
@@ -82,7 +93,7 @@ def settings_record(
         "limit_unreadable_share": spec.limits.unreadable_share,
         "limit_min_tiles": spec.limits.min_tiles,
         "limit_min_probability": spec.limits.min_probability,
-        "colour": "raw pixels, no ICC transform",
+        "analysis_colours": "raw",
     }
 
 

@@ -1,10 +1,13 @@
 """`regions.geojson`: the evidence tiles and the tissue outline, as QuPath imports them.
 
-Coordinates are level-0 pixels, (x, y), from the slide's origin. Every feature has `properties.objectType` "annotation"
-(QuPath 0.3 and newer), a `name`, `measurements` as an object of numbers (0.4 and newer) and, where a class may be
-named, a `classification` with its colour. An evidence tile bears the class to whose logit it contributed most. When
-the run abstained no feature has a classification and no class is named anywhere in the file: the tiles are marked as
-not valid evidence.
+Coordinates are level-0 pixels, (x, y), from the corner of what was scanned, as QuPath counts them: where the canvas has
+a margin that was never scanned (MRXS and others: `slide.bounds_px`), QuPath leaves it out. ``run`` says where that
+corner lies on the canvas (``origin_px``, [x, y]) and what was scanned (``bounds_px``, [y, x, height, width]).
+
+Every feature has `properties.objectType` "annotation" (QuPath 0.3 and newer), a `name`, `measurements` as an object of
+numbers (0.4 and newer) and, where a class may be named, a `classification` with its colour. An evidence tile bears the
+class to whose logit it contributed most. When the run abstained no feature has a classification and no class is named
+anywhere in the file: the tiles are marked as not valid evidence.
 
 Neither path nor file name of the slide is written: what leaves the program carries the fingerprint.
 """
@@ -18,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_mmlnb.geometry import Mpp, Region
+from napari_mmlnb.geometry import PixelGrid, Region
 from napari_mmlnb.report.outline import Polygon, mask_polygons
 from napari_mmlnb.report.sharing import shareable
 from napari_mmlnb.result import RESEARCH_USE, Evidence, RunMaps, RunResult
@@ -43,10 +46,11 @@ def region_features(result: RunResult) -> dict[str, Any]:
         A GeoJSON `FeatureCollection` (RFC 7946 but for its coordinates, which are pixels, not degrees).
     """
     record = shareable(result)
-    mpp = Mpp(*record.slide.mpp)
-    features = [_tile_feature(record, evidence, mpp) for evidence in record.evidence]
+    pixels = record.slide.scanned_grid
+    features = [_tile_feature(record, evidence, pixels) for evidence in record.evidence]
     if result.maps is not None and result.maps.tissue.any():
-        features.append(_tissue_feature(record, result.maps, mpp))
+        features.append(_tissue_feature(record, result.maps, pixels))
+    bounds = record.slide.bounds_px
     return {
         "type": "FeatureCollection",
         "features": features,
@@ -55,6 +59,8 @@ def region_features(result: RunResult) -> dict[str, Any]:
             "decision": record.decision,
             "slide_fingerprint": record.slide.fingerprint,
             "mpp": list(record.slide.mpp),
+            "origin_px": [bounds[1], bounds[0]] if bounds is not None else [0, 0],
+            "bounds_px": list(bounds) if bounds is not None else None,
             "model": f"{record.model.name} {record.model.version}",
             "notice": " ".join(filter(None, (RESEARCH_USE, record.model.notice))),
         },
@@ -77,7 +83,7 @@ def _feature(run_id: str, key: str, geometry: dict[str, Any], properties: dict[s
     }
 
 
-def _tile_feature(record: RunResult, evidence: Evidence, mpp: Mpp) -> dict[str, Any]:
+def _tile_feature(record: RunResult, evidence: Evidence, pixels: PixelGrid) -> dict[str, Any]:
     abstained = record.decision == "abstain"
     measured = {f"{m.name} ({m.unit})" if m.unit else m.name: m.value for m in evidence.measurements}
     attention = {} if abstained else {"Attention (slide mean = 1)": evidence.attention}
@@ -94,7 +100,7 @@ def _tile_feature(record: RunResult, evidence: Evidence, mpp: Mpp) -> dict[str, 
         properties["color"] = _ABSTAINED_RGB
     else:
         properties["classification"] = _classification(record, evidence)
-    return _feature(record.run_id, f"tile/{evidence.rank}", _polygon([_box(evidence.region, mpp)]), properties)
+    return _feature(record.run_id, f"tile/{evidence.rank}", _polygon([_box(evidence.region, pixels)]), properties)
 
 
 def _classification(record: RunResult, evidence: Evidence) -> dict[str, Any]:
@@ -105,8 +111,8 @@ def _classification(record: RunResult, evidence: Evidence) -> dict[str, Any]:
     return {"name": _one_line(found.label), "color": colour}
 
 
-def _tissue_feature(record: RunResult, maps: RunMaps, mpp: Mpp) -> dict[str, Any]:
-    polygons = [_rings(polygon, mpp) for polygon in mask_polygons(maps.tissue, maps.tissue_grid)]
+def _tissue_feature(record: RunResult, maps: RunMaps, pixels: PixelGrid) -> dict[str, Any]:
+    polygons = [_rings(polygon, pixels) for polygon in mask_polygons(maps.tissue, maps.tissue_grid)]
     geometry = _polygon(polygons[0]) if len(polygons) == 1 else {"type": "MultiPolygon", "coordinates": polygons}
     properties = {
         "name": "Tissue",
@@ -121,18 +127,18 @@ def _polygon(rings: list[list[list[float]]]) -> dict[str, Any]:
     return {"type": "Polygon", "coordinates": rings}
 
 
-def _rings(polygon: Polygon, mpp: Mpp) -> list[list[list[float]]]:
-    return [_pixels(ring, mpp) for ring in (polygon.exterior, *polygon.holes)]
+def _rings(polygon: Polygon, pixels: PixelGrid) -> list[list[list[float]]]:
+    return [_points(ring, pixels) for ring in (polygon.exterior, *polygon.holes)]
 
 
-def _box(region: Region, mpp: Mpp) -> list[list[float]]:
+def _box(region: Region, pixels: PixelGrid) -> list[list[float]]:
     corners = region.corners
-    return _pixels(np.concatenate([corners, corners[:1]]), mpp)
+    return _points(np.concatenate([corners, corners[:1]]), pixels)
 
 
-def _pixels(ring_um: npt.NDArray[np.float64], mpp: Mpp) -> list[list[float]]:
+def _points(ring_um: npt.NDArray[np.float64], pixels: PixelGrid) -> list[list[float]]:
     """(y, x) micrometres to (x, y) level-0 pixels; a thousandth of a pixel is far below any slide's truth."""
-    rounded = np.round(ring_um[:, ::-1] / mpp.xy, _DECIMALS) + 0.0
+    rounded = np.round(pixels.to_pixels(ring_um)[:, ::-1], _DECIMALS) + 0.0
     points: list[list[float]] = rounded.tolist()
     return points
 

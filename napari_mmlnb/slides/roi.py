@@ -1,4 +1,9 @@
-"""Regions of interest: polygons from GeoJSON, as QuPath writes them, on a slide."""
+"""Regions of interest: polygons from GeoJSON, as QuPath writes them, on a slide.
+
+QuPath counts level-0 pixels from the corner of what was scanned, not from that of the canvas, where a format knows the
+difference (MRXS and others). So do files that come in here, unless they say from where they count: a member ``run``
+with ``origin_px``, [x, y] on the canvas, as `napari_mmlnb.report.geojson` writes it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_mmlnb.errors import RequestError
-from napari_mmlnb.geometry import Float64, Mpp, PixelGrid
+from napari_mmlnb.geometry import Float64, PixelGrid
 
 _REMEDY = "Export polygons from QuPath as GeoJSON, in pixels of the full resolution."
 
@@ -51,16 +56,21 @@ class Roi:
         return mask
 
 
-def read_roi(path: Path, slide_mpp: Mpp) -> Roi:
+def read_roi(path: Path, scanned: PixelGrid) -> Roi:
     """Read polygons from a GeoJSON file.
 
     Parameters
     ----------
     path : Path
         A geometry, a Feature, a FeatureCollection or a list of Features; Polygon and MultiPolygon, coordinates (x, y)
-        in level-0 pixels, (0, 0) being the slide's corner.
-    slide_mpp : Mpp
-        Size of those pixels.
+        in level-0 pixels, (0, 0) being the corner of what was scanned.
+    scanned : PixelGrid
+        Those pixels, on the slide's canvas: `Slide.scanned_grid`.
+
+    Returns
+    -------
+    Roi
+        In micrometres from the canvas's origin.
 
     Raises
     ------
@@ -73,12 +83,25 @@ def read_roi(path: Path, slide_mpp: Mpp) -> Roi:
         raise RequestError(f"The region file {path} cannot be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
         raise RequestError(f"The region file {path} is not valid JSON.", _REMEDY) from error
-    polygons = tuple(
-        Polygon(tuple(_ring(ring, slide_mpp, path) for ring in rings)) for rings in _polygons(content, path)
-    )
+    pixels = _counted_from(content, scanned, path)
+    polygons = tuple(Polygon(tuple(_ring(ring, pixels, path) for ring in rings)) for rings in _polygons(content, path))
     if not polygons:
         raise RequestError(f"The region file {path} holds no polygon.", _REMEDY)
     return Roi(polygons)
+
+
+def _counted_from(content: Any, scanned: PixelGrid, path: Path) -> PixelGrid:
+    """The pixels in which the file counts: those that it names itself, else those of what was scanned."""
+    run = content.get("run") if isinstance(content, dict) else None
+    origin = run.get("origin_px") if isinstance(run, dict) else None
+    if origin is None:
+        return scanned
+    try:
+        x, y = (float(value) for value in origin)
+        sy, sx = scanned.spacing_um
+        return PixelGrid(scanned.shape, scanned.spacing_um, (y * sy, x * sx))
+    except (TypeError, ValueError) as error:
+        raise RequestError(f"The region file {path} has a malformed origin_px: it must be [x, y].", _REMEDY) from error
 
 
 def _polygons(node: Any, path: Path) -> Iterator[list[Any]]:
@@ -109,9 +132,9 @@ def _list(node: dict[str, Any], key: str, path: Path) -> list[Any]:
     return value
 
 
-def _ring(points: Any, mpp: Mpp, path: Path) -> Float64:
+def _ring(points: Any, pixels: PixelGrid, path: Path) -> Float64:
     try:
-        ring = np.array([(point[1], point[0]) for point in points], dtype=np.float64) * mpp.yx
+        ring = pixels.to_um([(point[1], point[0]) for point in points])
     except (TypeError, ValueError, IndexError, KeyError) as error:
         raise RequestError(f"The region file {path} has a polygon with malformed coordinates.", _REMEDY) from error
     if len(ring) < 3 or not np.isfinite(ring).all():

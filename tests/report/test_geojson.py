@@ -22,6 +22,21 @@ def with_mpp(result, mpp):
     return result.model_copy(update={"slide": slide}).with_maps(result.maps)
 
 
+def with_bounds(result, bounds):
+    slide = result.slide.model_copy(update={"bounds_px": bounds})
+    return result.model_copy(update={"slide": slide}).with_maps(result.maps)
+
+
+def points(collection):
+    """All coordinates of a collection, (n, 2), (x, y)."""
+    found = []
+    for feature in collection["features"]:
+        geometry = feature["geometry"]
+        polygons = geometry["coordinates"] if geometry["type"] == "MultiPolygon" else [geometry["coordinates"]]
+        found += [point for polygon in polygons for ring in polygon for point in ring]
+    return np.array(found)
+
+
 def area(ring):
     x, y = np.array(ring).T
     return float(np.sum(x[:-1] * y[1:] - x[1:] * y[:-1]) / 2)
@@ -35,6 +50,20 @@ def test_evidence_lies_at_its_micrometres_on_unequal_axes():
         xs, ys = np.array(ring).T
         assert (xs.min(), xs.max()) == pytest.approx((x / 0.25, (x + width) / 0.25), abs=1e-3)
         assert (ys.min(), ys.max()) == pytest.approx((y / 0.5, (y + height) / 0.5), abs=1e-3)
+
+
+def test_pixels_are_counted_from_the_corner_of_what_was_scanned():
+    """As QuPath does, which leaves out the margin of an MRXS slide that was never scanned."""
+    result = with_mpp(make_result(), (0.25, 0.5))
+    whole, cropped = parsed(result), parsed(with_bounds(result, (40, 70, 5000, 6000)))
+    assert points(cropped) == pytest.approx(points(whole) - (70, 40), abs=1e-9)
+
+
+@pytest.mark.parametrize(("bounds", "origin"), [(None, [0, 0]), ((40, 70, 5000, 6000), [70, 40])])
+def test_the_file_says_from_where_it_counts(bounds, origin):
+    run = parsed(with_bounds(make_result(), bounds))["run"]
+    assert run["origin_px"] == origin
+    assert run["bounds_px"] == (None if bounds is None else list(bounds))
 
 
 def test_rings_are_closed_and_turn_as_rfc_7946_asks():

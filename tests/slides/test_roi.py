@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_mmlnb.errors import RequestError
-from napari_mmlnb.geometry import Mpp, PixelGrid
+from napari_mmlnb.geometry import PixelGrid
 from napari_mmlnb.slides.roi import Polygon, Roi, read_roi
 
 SQUARE = [[10, 20], [50, 20], [50, 100], [10, 100], [10, 20]]
@@ -20,13 +20,13 @@ def feature(kind, coordinates):
     return {"type": "Feature", "id": "PathAnnotationObject", "geometry": geometry, "properties": {"isLocked": False}}
 
 
-ONE = Mpp(1.0, 1.0)
+ONE = PixelGrid((1000, 1000), (1.0, 1.0))
 
 
-def roi_of(tmp_path, content, mpp=ONE) -> Roi:
+def roi_of(tmp_path, content, scanned=ONE) -> Roi:
     path = tmp_path / "roi.geojson"
     path.write_text(content if isinstance(content, str) else json.dumps(content))
-    return read_roi(path, mpp)
+    return read_roi(path, scanned)
 
 
 @pytest.mark.parametrize(
@@ -47,10 +47,31 @@ def test_every_form_that_qupath_writes(tmp_path, content):
 
 
 def test_pixels_become_micrometres_each_axis_on_its_own(tmp_path):
-    roi = roi_of(tmp_path, feature("Polygon", [SQUARE]), Mpp(x=0.25, y=0.5))
+    roi = roi_of(tmp_path, feature("Polygon", [SQUARE]), PixelGrid((500, 500), (0.5, 0.25)))
     assert roi.polygons[0].rings[0].min(axis=0).tolist() == [10.0, 2.5]
     mask = roi.rasterise(PixelGrid((60, 20), (1.0, 1.0)))
     assert mask.sum() == 40 * 10
+
+
+def test_pixels_are_counted_from_the_corner_of_what_was_scanned(tmp_path):
+    scanned = PixelGrid((500, 500), (0.5, 0.25), (150.0, 40.0))
+    roi = roi_of(tmp_path, feature("Polygon", [SQUARE]), scanned)
+    assert roi.polygons[0].rings[0].min(axis=0).tolist() == [160.0, 42.5]
+
+
+@pytest.mark.parametrize(("origin", "corner"), [([0, 0], [10.0, 2.5]), ([400, 30], [25.0, 102.5])])
+def test_a_file_that_says_from_where_it_counts_is_believed(tmp_path, origin, corner):
+    """Our own `regions.geojson` does, and a person may say so of a slide that QuPath opened with --no-crop."""
+    content = {"type": "FeatureCollection", "features": [feature("Polygon", [SQUARE])], "run": {"origin_px": origin}}
+    roi = roi_of(tmp_path, content, PixelGrid((500, 500), (0.5, 0.25), (150.0, 40.0)))
+    assert roi.polygons[0].rings[0].min(axis=0).tolist() == corner
+
+
+@pytest.mark.parametrize("origin", [[1], "ab", [1, 2, 3], ["a", 2], {"x": 1}, 7, [float("inf"), 0]])
+def test_a_malformed_origin_is_refused(tmp_path, origin):
+    content = {"type": "FeatureCollection", "features": [feature("Polygon", [SQUARE])], "run": {"origin_px": origin}}
+    with pytest.raises(RequestError, match=r"roi\.geojson"):
+        roi_of(tmp_path, content)
 
 
 def test_holes_are_left_out_and_overlaps_joined(tmp_path):
@@ -113,4 +134,4 @@ def test_malformed_files_are_refused(tmp_path, content):
 
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(RequestError, match="cannot be read"):
-        read_roi(tmp_path / "gone.geojson", Mpp(1, 1))
+        read_roi(tmp_path / "gone.geojson", ONE)
