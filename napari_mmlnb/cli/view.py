@@ -5,27 +5,32 @@ from __future__ import annotations
 import os
 import sys
 from importlib.util import find_spec
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from napari_mmlnb.cli.mpp import MPP
+from napari_mmlnb.cli.slide_option import SLIDE, backend_option
 from napari_mmlnb.errors import MissingExtraError, RequestError
+
+if TYPE_CHECKING:
+    from napari_mmlnb.slides.location import Location
 
 
 @click.command(name="view", short_help="Open napari with the workspace laid out.")
-@click.argument("slide", required=False, type=click.Path(path_type=Path))
+@click.argument("slide", required=False, type=SLIDE)
 @click.option("--mpp", type=MPP, help="Micrometres per pixel, X or X,Y, where the file does not say or is wrong.")
-def command(slide: Path | None, mpp: tuple[float, float] | None) -> None:
+@backend_option
+def command(slide: Location | None, mpp: tuple[float, float] | None, backend: str | None) -> None:
     """Open napari with the workspace, and SLIDE in it where one is given."""
     check_gui()
     if slide is not None:
         from napari_mmlnb.slides.backends.registry import open_reader
 
-        open_reader(slide)[0].close()
+        open_reader(slide, backend)[0].close()
     from napari_mmlnb.viewer.launch import run_workspace
 
-    run_workspace(slide, mpp=mpp)
+    run_workspace(slide, mpp=mpp, backend=backend)
 
 
 def check_gui() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from napari_mmlnb.geometry import Region
 from napari_mmlnb.result import Evidence
+from napari_mmlnb.viewer.camera import go_to
 from napari_mmlnb.viewer.heatmap_layer import ROLE, UNITS
 
 if TYPE_CHECKING:
@@ -17,26 +17,6 @@ NAME = "evidence"
 COLOUR = "#0b1f66"
 CHOSEN_COLOUR = "#ff3d00"
 EDGE_SHARE = 0.04
-TILE_SHARE_OF_CANVAS = 0.45
-# At a zoom that is exactly a level's own, napari reads the next finer level, sixteen times the bytes.
-BACK_OFF = 0.995
-
-
-def go_to(viewer: Viewer, region: Region, share: float = TILE_SHARE_OF_CANVAS) -> None:
-    """Put a region in the middle of the canvas.
-
-    Parameters
-    ----------
-    viewer : napari Viewer
-        With world coordinates in micrometres.
-    region : Region
-        Where to look.
-    share : float
-        Part of the canvas's shorter side that the region's longer side takes.
-    """
-    canvas = min(viewer.canvas.size)
-    viewer.scene.camera.center = region.centre
-    viewer.scene.camera.zoom = BACK_OFF * share * canvas / max(region.height, region.width)
 
 
 class EvidenceLayer:

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_mmlnb.report.outputs import write_outputs
-from napari_mmlnb.report.pdf import write_pdf
 from napari_mmlnb.viewer.job_watcher import JobWatcher
 from napari_mmlnb.viewer.session import Session
 
@@ -42,6 +40,8 @@ class ExportControl(QObject):
         result, review = session.result, session.review()
 
         def work(report, cancelled):  # noqa: ARG001 - a report is written in one go
+            from napari_mmlnb.report.pdf import write_pdf  # noqa: PLC0415 - typesetting is loaded when it is asked for
+
             write_pdf(result, path, review)
             return path
 
@@ -52,6 +52,8 @@ class ExportControl(QObject):
         result, review = session.result, session.review()
 
         def work(report, cancelled):  # noqa: ARG001 - files are written in one go
+            from napari_mmlnb.report.outputs import write_outputs  # noqa: PLC0415
+
             write_outputs(result, folder, review)
             return folder
 

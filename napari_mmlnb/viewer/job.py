@@ -50,10 +50,18 @@ class Job(Generic[Progress, Outcome]):
         Called as ``work(report, cancelled)``: `report` takes progress, `cancelled` says whether to stop.
     name : str
         Of the thread.
+    discard : callable, optional
+        What to do with the outcome of work that was cancelled too late to stop; called once, in either thread.
     """
 
-    def __init__(self, work: Callable[[Report[Progress], Cancelled], Outcome], name: str = "mmlnb-job") -> None:
+    def __init__(
+        self,
+        work: Callable[[Report[Progress], Cancelled], Outcome],
+        name: str = "mmlnb-job",
+        discard: Callable[[Outcome], object] | None = None,
+    ) -> None:
         self._work = work
+        self._discard = discard
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._latest: Progress | None = None
@@ -74,6 +82,7 @@ class Job(Generic[Progress, Outcome]):
     def cancel(self) -> None:
         """Ask the work to stop; it does so when it next asks."""
         self._stop.set()
+        self._drop_outcome()
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the thread; whether it has ended."""
@@ -97,6 +106,16 @@ class Job(Generic[Progress, Outcome]):
             error = caught
         with self._lock:
             self._outcome, self._error, self._finished = outcome, error, True
+        self._drop_outcome()
+
+    def _drop_outcome(self) -> None:
+        """Of work that was cancelled: nobody will ask for it."""
+        if not self._stop.is_set():
+            return
+        with self._lock:
+            outcome, self._outcome = self._outcome, None
+        if outcome is not None and self._discard is not None:
+            self._discard(outcome)
 
     def _report(self, progress: Progress) -> None:
         if self._stop.is_set():

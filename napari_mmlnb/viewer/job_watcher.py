@@ -39,6 +39,11 @@ class _Slot:
 class JobWatcher(QObject):
     """Runs one job at a time.
 
+    Parameters
+    ----------
+    poll_ms : int
+        How often it is looked at, milliseconds; less for work that somebody waits for at each step.
+
     Signals
     -------
     progressed : object
@@ -56,11 +61,11 @@ class JobWatcher(QObject):
     failed = Signal(object)
     stopped = Signal()
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, poll_ms: int = POLL_MS) -> None:
         super().__init__(parent)
         self._slot = _Slot()
         self._timer = QTimer(self)
-        self._timer.setInterval(POLL_MS)
+        self._timer.setInterval(poll_ms)
         self._timer.timeout.connect(self._look)
         self.destroyed.connect(self._slot.stop)
         QApplication.instance().aboutToQuit.connect(self._slot.stop_and_wait)
@@ -70,8 +75,17 @@ class JobWatcher(QObject):
         """Whether a job is running."""
         return self._timer.isActive()
 
-    def start(self, work: Callable[..., Any], name: str) -> None:
+    def start(self, work: Callable[..., Any], name: str, discard: Callable[[Any], object] | None = None) -> None:
         """Begin. The thread starts at the first look, after the GUI has painted what the click changed.
+
+        Parameters
+        ----------
+        work : callable
+            Called as ``work(report, cancelled)``.
+        name : str
+            Of the thread.
+        discard : callable, optional
+            What to do with an outcome that comes after the person has cancelled.
 
         Raises
         ------
@@ -80,7 +94,7 @@ class JobWatcher(QObject):
         """
         if self.busy:
             raise RuntimeError("a job is already running")
-        self._slot.job = Job(work, name)
+        self._slot.job = Job(work, name, discard)
         self._timer.start()
 
     def cancel(self) -> None:

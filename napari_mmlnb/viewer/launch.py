@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import napari
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_mmlnb.result import RunResult
+from napari_mmlnb.slides.location import Location
 from napari_mmlnb.viewer.engine import ListBundles, list_bundles
 from napari_mmlnb.viewer.slide_opening import Scale
 from napari_mmlnb.viewer.workspace import WIDTH_PX, Workspace
@@ -19,10 +18,11 @@ WINDOW_PX = (1480, 920)
 
 
 def open_workspace(
-    slide: Path | None = None,
+    slide: Location | None = None,
     result: RunResult | None = None,
     *,
     mpp: Scale = None,
+    backend: str | None = None,
     show: bool = True,
     bundles: ListBundles = list_bundles,
 ) -> napari.Viewer:
@@ -30,12 +30,14 @@ def open_workspace(
 
     Parameters
     ----------
-    slide : Path, optional
+    slide : Path or RemoteUrl, optional
         The slide to open.
     result : RunResult, optional
-        A finished run on it, shown at once.
+        A finished run on it, shown with the slide.
     mpp : float or tuple of float, optional
         Micrometres per pixel (x, y), where the file's own must not be used.
+    backend : str, optional
+        Open the slide with this backend and no other.
     show : bool
         Whether the window appears.
     bundles : callable
@@ -44,7 +46,7 @@ def open_workspace(
     Returns
     -------
     napari.Viewer
-        Its event loop is not run yet: see `run_workspace`.
+        Its event loop is not run yet, see `run_workspace`; the slide appears once it runs.
     """
     viewer = napari.Viewer(title=TITLE, show=show)
     workspace = Workspace(viewer, bundles=bundles)
@@ -55,13 +57,17 @@ def open_workspace(
     # The canvas learns its size only now, and a slide is fitted to that.
     QApplication.processEvents()
     if slide is not None:
-        workspace.open_slide(Path(slide), mpp)
-    if result is not None:
-        workspace.show_result(result)
+        workspace.open_slide(slide, mpp, result, backend)
     return viewer
 
 
-def run_workspace(slide: Path | None = None, result: RunResult | None = None, *, mpp: Scale = None) -> None:
+def run_workspace(
+    slide: Location | None = None,
+    result: RunResult | None = None,
+    *,
+    mpp: Scale = None,
+    backend: str | None = None,
+) -> None:
     """The same, and stay until the window is closed."""
-    open_workspace(slide, result, mpp=mpp)
+    open_workspace(slide, result, mpp=mpp, backend=backend)
     napari.run()

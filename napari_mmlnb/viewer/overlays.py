@@ -1,4 +1,4 @@
-"""Everything that is laid on the slide: heatmap, unreadable tiles, outlines of the evidence."""
+"""Everything that is laid on the slide: tissue, heatmap, unreadable tiles, outlines of the evidence."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from napari_mmlnb.result import RunMaps, RunResult
 from napari_mmlnb.viewer.evidence_layer import EvidenceLayer
 from napari_mmlnb.viewer.heatmap_layer import ATTENTION, NOT_VALID, SO_FAR, HeatmapLayer
 from napari_mmlnb.viewer.session import Session
+from napari_mmlnb.viewer.tissue_layer import TissueLayer
 from napari_mmlnb.viewer.unreadable_layer import UnreadableLayer
 
 if TYPE_CHECKING:
@@ -15,12 +16,13 @@ if TYPE_CHECKING:
 
 
 class Overlays:
-    """The layers of a run, kept to one of each kind."""
+    """The layers of a run, and the outline of the tissue, kept to one of each kind."""
 
     def __init__(self, viewer: Viewer) -> None:
         self.heatmap = HeatmapLayer(viewer)
         self.unreadable = UnreadableLayer(viewer)
         self.evidence = EvidenceLayer(viewer)
+        self.tissue = TissueLayer(viewer)
 
     def show_partial(self, maps: RunMaps) -> None:
         """Attention so far, while a run goes on."""
@@ -48,13 +50,13 @@ class Overlays:
             self.heatmap.show(maps, class_id=class_id, name=f"contribution to {label}")
 
     def hide(self) -> None:
-        """Show nothing but the slide."""
+        """Show nothing of a run."""
         self.heatmap.hide()
         self.unreadable.hide()
         self.evidence.hide()
 
     def clear(self) -> None:
-        """Take every layer away."""
+        """Take every layer of a run away."""
         self.heatmap.remove()
         self.unreadable.remove()
         self.evidence.remove()

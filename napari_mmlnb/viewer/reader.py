@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from qtpy.QtWidgets import QApplication
 
 from napari_mmlnb.errors import MmlnbError
-from napari_mmlnb.slides.backends.registry import backends
+from napari_mmlnb.slides.backends.registry import suits_any
+from napari_mmlnb.slides.location import locate
 from napari_mmlnb.slides.slide import open_slide
 from napari_mmlnb.viewer.error_text import explain
 from napari_mmlnb.viewer.mpp_dialog import ask_mpp
@@ -31,11 +31,18 @@ def get_reader(path: str | Sequence[str]) -> ReaderFunction | None:
     Parameters
     ----------
     path : str or sequence of str
-        A file or a folder.
+        A file, a folder or a URL; at a URL nothing is looked at yet.
     """
-    if not isinstance(path, str) or not any(backend.suits(Path(path)) for backend in backends()):
+    if not isinstance(path, str) or not _suits(path):
         return None
     return read_slide
+
+
+def _suits(path: str) -> bool:
+    try:
+        return suits_any(locate(path))
+    except MmlnbError:
+        return False
 
 
 def read_slide(path: str) -> list[LayerData]:
@@ -52,7 +59,7 @@ def read_slide(path: str) -> list[LayerData]:
     if QApplication.instance() is None:
         return [slide_layer_data(open_slide(path))]
     try:
-        slide = open_asking(Path(path), ask_mpp)
+        slide = open_asking(locate(path), ask_mpp)
     except MmlnbError as error:
         _tell(explain(error))
         return NOTHING

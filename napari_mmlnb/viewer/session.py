@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from napari_mmlnb.result import Review, RunResult
+from napari_mmlnb.slides.icc import Colours
 
 if TYPE_CHECKING:
     from napari_mmlnb.slides.slide import Slide
+    from napari_mmlnb.viewer.tissue_layer import TissueOutline
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,21 @@ class Session:
         The reader's own decision so far.
     attention_asked_for : bool
         Whether the reader has asked to see the attention of an abstained run.
+    tissue_asked_for : bool
+        Whether the outline of the tissue is to be shown.
+    tissue : TissueOutline or None
+        The outline, once it has been found.
+    colours : {"raw", "srgb"}
+        How the slide is shown; runs always see the pixels as stored.
     """
 
     slide: Slide
     result: RunResult | None = None
     draft: ReviewDraft = field(default_factory=ReviewDraft)
     attention_asked_for: bool = False
+    tissue_asked_for: bool = False
+    tissue: TissueOutline | None = None
+    colours: Colours = "raw"
 
     def finish(self, result: RunResult) -> None:
         """Take the record of a finished run; attention of an abstained one has to be asked for anew."""

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_mmlnb.errors import ImplausibleMppError, MppMissingError
+from napari_mmlnb.slides.location import Location
 from napari_mmlnb.slides.slide import open_slide
 
 if TYPE_CHECKING:
     from napari_mmlnb.slides.slide import Slide
 
-AskMpp = Callable[[Path, str], "tuple[float, float] | None"]
+AskMpp = Callable[[Location, str], "tuple[float, float] | None"]
 Scale = tuple[float, float] | float | None
 
 
-def open_asking(path: Path, ask: AskMpp, mpp: Scale = None) -> Slide | None:
+def open_asking(path: Location, ask: AskMpp, mpp: Scale = None) -> Slide | None:
     """Open a slide; where the scale is missing or implausible, ask.
 
     Parameters
     ----------
-    path : Path
-        File or folder.
+    path : Path or RemoteUrl
+        File, folder or URL.
     ask : callable
         Called with the path and what is wrong; gives (x, y) in micrometres per pixel, or None to give up.
     mpp : float or tuple of float, optional

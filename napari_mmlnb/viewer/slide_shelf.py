@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
+from napari_mmlnb.viewer.camera import fit
 from napari_mmlnb.viewer.session import Session
-from napari_mmlnb.viewer.slide_layer import slide_of
+from napari_mmlnb.viewer.slide_closing import close_behind
+from napari_mmlnb.viewer.slide_layer import scanned_region, slide_of
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 class SlideShelf(QObject):
     """Follows the viewer's layer list; every slide has a session of its own.
 
-    All slides lie at the same micrometres, so only the chosen one is visible.
+    All slides lie at the same micrometres, so only the chosen one is visible. A slide is closed when the last layer
+    that shows it is removed.
 
     Signals
     -------
@@ -57,6 +60,10 @@ class SlideShelf(QObject):
         """Of the chosen slide."""
         return self._entries[self._current][0] if self._current >= 0 else None
 
+    def layer_of(self, session: Session) -> Image | None:
+        """The layer of a session; None where it has been removed."""
+        return next((layer for layer, each in self._entries if each is session), None)
+
     def choose(self, index: int) -> None:
         """Work on another slide: show it, hide the others, and fit it to the canvas."""
         if index != self._current:
@@ -65,10 +72,13 @@ class SlideShelf(QObject):
     def _turn_to(self, index: int) -> None:
         self._current = index
         for i, (layer, _) in enumerate(self._entries):
-            layer.visible = i == index
-        layer = self._entries[index][0]
-        self._viewer.layers.selection.active = layer
-        self._viewer.reset_view(layers=[layer])
+            # Napari reads and draws a layer anew even where this changes nothing.
+            if layer.visible != (i == index):
+                layer.visible = i == index
+        layer, session = self._entries[index]
+        if self._viewer.layers.selection.active is not layer:
+            self._viewer.layers.selection.active = layer
+        fit(self._viewer, scanned_region(session.slide))
         self.changed.emit()
 
     def detach(self) -> None:
@@ -92,7 +102,12 @@ class SlideShelf(QObject):
         gone = [i for i, (layer, _) in enumerate(self._entries) if layer is event.value]
         if not gone:
             return
-        index = gone[0]
+        self._forget(gone[0])
+        slide = slide_of(event.value)
+        if all(session.slide is not slide for _, session in self._entries):
+            close_behind(slide)
+
+    def _forget(self, index: int) -> None:
         del self._entries[index]
         if index != self._current:
             self._current -= index < self._current

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_mmlnb.geometry import Region
 from napari_mmlnb.result import ClassRecord, Evidence, Measurement, RunResult
 
 if TYPE_CHECKING:
+    from napari_mmlnb.slides.damage import DamagedTile
     from napari_mmlnb.slides.slide import Slide
 
 ABSTAINED = "No classification: the model abstained"
@@ -90,13 +92,60 @@ def shift_line(result: RunResult) -> str:
     return f"Distance from known slides: {result.shift.score:.2f} ({side} the limit of {result.shift.limit:.2f})."
 
 
-def slide_line(slide: Slide) -> str:
-    """Size, scale with its source, and backend, in one line."""
+def size_words(slide: Slide) -> str:
+    """Pixels and millimetres, across and down, and of the scanned part where that is less."""
     height, width = slide.grids[0].shape
+    words = f"{width:,} × {height:,} px, {_millimetres(slide.grids[0].region)}"
+    return words if slide.bounds is None else f"{words}; scanned: {_millimetres(slide.bounds)}"
+
+
+def scale_words(slide: Slide) -> str:
+    """Micrometres per pixel, across and down where they differ, and where they come from."""
     mpp = slide.mpp
     scale = f"{mpp.x:.4g}" if abs(mpp.x - mpp.y) < 1e-6 else f"{mpp.x:.4g} × {mpp.y:.4g}"
-    size = f"{width * mpp.x / 1000:.2f} × {height * mpp.y / 1000:.2f} mm"
-    return f"{width:,} × {height:,} px, {size}, {scale} µm/px ({slide.mpp_source}); read by {slide.backend}"
+    return f"{scale} µm/px ({slide.mpp_source})"
+
+
+def reader_words(slide: Slide) -> str:
+    """Backend, codec and the size of the file's tiles."""
+    height, width = slide.metadata.tile_px
+    tiles = f", tiles of {width} × {height} px" if height and width else ""
+    codec = f", {slide.metadata.codec}" if slide.metadata.codec else ""
+    return f"{slide.backend}{codec}{tiles}"
+
+
+def cache_words(used: int, limit: int) -> str:
+    """How much of the memory for decoded tiles is in use."""
+    return f"{used / 2**20:.0f} of {limit / 2**20:.0f} MB"
+
+
+def tissue_words(area_mm2: float, fraction: float) -> str:
+    """How much tissue there is, by area and by share of the slide."""
+    if area_mm2 == 0:
+        return "No tissue was found."
+    return f"{area_mm2:,.2f} mm² of tissue, {fraction:.1%} of the slide"
+
+
+def magnification_words(um_per_px: float, times: float) -> str:
+    """What a screen pixel shows, and the magnification that this is like."""
+    return f"{um_per_px:.3g} µm per screen pixel, like {times:.3g}×"
+
+
+def damage_words(count: int) -> str:
+    """How many stored tiles cannot be decoded."""
+    if count == 1:
+        return "One stored tile cannot be decoded; it is drawn as stripes."
+    return f"{count:,} stored tiles met so far cannot be decoded; they are drawn as stripes."
+
+
+def damaged_tile_words(number: int, tile: DamagedTile, region: Region) -> str:
+    """A damaged tile as a list shows it."""
+    y, x = region.centre
+    return f"{number}: level {tile.level}, x {x / 1000:.2f} mm, y {y / 1000:.2f} mm"
+
+
+def _millimetres(region: Region) -> str:
+    return f"{region.width / 1000:.2f} × {region.height / 1000:.2f} mm"
 
 
 def attention_words(evidence: Evidence) -> str:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSize, Qt
-from qtpy.QtWidgets import QFileDialog, QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtWidgets import QFileDialog, QFrame, QInputDialog, QScrollArea, QVBoxLayout, QWidget
 
 from napari_mmlnb.errors import MmlnbError
 from napari_mmlnb.result import RunResult
+from napari_mmlnb.slides.location import RemoteUrl, locate
 from napari_mmlnb.viewer import wording
 from napari_mmlnb.viewer.attention_box import AttentionBox
 from napari_mmlnb.viewer.banner import Banner
+from napari_mmlnb.viewer.camera import go_to
 from napari_mmlnb.viewer.decision_box import DecisionBox
 from napari_mmlnb.viewer.description_box import DescriptionBox
 from napari_mmlnb.viewer.engine import ClassifyStream, ListBundles, classify_stream, list_bundles
@@ -31,12 +33,16 @@ from napari_mmlnb.viewer.section import Column
 from napari_mmlnb.viewer.session import Session
 from napari_mmlnb.viewer.slide_box import SlideBox
 from napari_mmlnb.viewer.slide_layer import add_slide
-from napari_mmlnb.viewer.slide_opening import Scale, open_asking
+from napari_mmlnb.viewer.slide_loader import SlideLoader
+from napari_mmlnb.viewer.slide_opening import Scale
 from napari_mmlnb.viewer.slide_shelf import SlideShelf
+from napari_mmlnb.viewer.slide_view import SlideView
 from napari_mmlnb.viewer.verdict_box import VerdictBox
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
+
+    from napari_mmlnb.slides.slide import Slide
 
 MIN_WIDTH_PX = 320
 WIDTH_PX = 390
@@ -53,7 +59,17 @@ class Workspace(QWidget):
         How a slide is classified; the program's own runner by default.
     bundles : callable, optional
         Lists the model bundles; asked off the GUI thread, since the first time loads torch.
+
+    Signals
+    -------
+    slide_opened : Session
+        A slide that was asked for is on the canvas.
+    slide_not_opened
+        It is not; the dock says why, unless the person gave up.
     """
+
+    slide_opened = Signal(object)
+    slide_not_opened = Signal()
 
     def __init__(
         self, napari_viewer: Viewer, *, classify: ClassifyStream = classify_stream, bundles: ListBundles = list_bundles
@@ -62,6 +78,9 @@ class Workspace(QWidget):
         self.viewer = napari_viewer
         self.overlays = Overlays(napari_viewer)
         self.shelf = SlideShelf(napari_viewer, self)
+        self.view = SlideView(napari_viewer, self.shelf, self.overlays.tissue, self)
+        self.loader = SlideLoader(ask_mpp, self)
+        self._result_to_come: RunResult | None = None
         self.run = RunControl(classify, self)
         self.export = ExportControl(self)
         self._bundles = JobWatcher(self)
@@ -90,30 +109,34 @@ class Workspace(QWidget):
 
     # Slides -----------------------------------------------------------------------------------------------------------
 
-    def open_slide(self, path: Path, mpp: Scale = None) -> Session | None:
-        """Open a slide and work on it; what is wrong with it is said in the dock.
+    def open_slide(
+        self,
+        place: Path | str | RemoteUrl,
+        mpp: Scale = None,
+        result: RunResult | None = None,
+        backend: str | None = None,
+    ) -> None:
+        """Begin to open a slide and to work on it; what is wrong with it is said in the dock.
 
         Parameters
         ----------
-        path : Path
-            File or folder.
+        place : path-like, str or RemoteUrl
+            File, folder or URL.
         mpp : float or tuple of float, optional
             Micrometres per pixel (x, y); asked for where the file does not say.
-
-        Returns
-        -------
-        Session or None
-            None where it could not be opened, or the person gave up.
+        result : RunResult, optional
+            A finished run on it, shown with the slide.
+        backend : str, optional
+            Open it with this backend and no other.
         """
         try:
-            slide = open_asking(path, ask_mpp, mpp)
+            location = locate(place)
         except MmlnbError as error:
-            self.slide_box.set_error(explain(error))
-            return None
-        if slide is None:
-            return None
-        add_slide(self.viewer, slide)
-        return self.shelf.session
+            self.slide_box.end_opening(explain(error))
+            return
+        self._result_to_come = result
+        self.loader.open(location, mpp, backend)
+        self.slide_box.begin_opening(location.name)
 
     def show_result(self, result: RunResult) -> None:
         """Show a finished run on the chosen slide."""
@@ -122,17 +145,40 @@ class Workspace(QWidget):
             session.finish(result)
             self._show(session)
 
+    def _on_opened(self, slide: Slide) -> None:
+        result, self._result_to_come = self._result_to_come, None
+        self.slide_box.end_opening()
+        add_slide(self.viewer, slide)
+        if result is not None:
+            self.show_result(result)
+        self.slide_opened.emit(self.shelf.session)
+
+    def _on_not_opened(self, error: BaseException | None = None) -> None:
+        self._result_to_come = None
+        self.slide_box.end_opening(explain(error) if error is not None else "")
+        self.slide_not_opened.emit()
+
     def _ask_for_slide(self) -> None:
         name, _ = QFileDialog.getOpenFileName(self, "Open a whole slide")
         if name:
             self.open_slide(Path(name))
 
+    def _ask_for_slide_folder(self) -> None:
+        name = QFileDialog.getExistingDirectory(self, "Open a folder (DICOM, OME-Zarr)")
+        if name:
+            self.open_slide(Path(name))
+
+    def _ask_for_address(self) -> None:
+        address, accepted = QInputDialog.getText(self, "Open a slide at an address", "https://, s3:// or gs://")
+        if accepted and address.strip():
+            self.open_slide(address.strip())
+
     def _on_shelf(self) -> None:
         session = self.shelf.session
         running = self.run.session
         self.slide_box.set_slides(self.shelf.names, self.shelf.index)
-        if session is not None:
-            self.slide_box.set_facts(wording.slide_line(session.slide))
+        self.slide_box.show_slide(session.slide if session is not None else None)
+        self.view.show_session()
         if session is not None and session is running:
             return
         if running is not None:
@@ -253,7 +299,7 @@ class Workspace(QWidget):
 
     def _lay_out(self) -> None:
         inside = Column()
-        for box in (self.banner, self.slide_box, self.model_box, self.run_box, *self._of_result):
+        for box in (self.banner, self.slide_box, self.view.box, self.model_box, self.run_box, *self._of_result):
             inside.sections.addWidget(box)
         inside.sections.addStretch(1)
         self.scroll = QScrollArea()
@@ -270,6 +316,13 @@ class Workspace(QWidget):
         self.shelf.changed.connect(self._on_shelf)
         self.slide_box.chosen.connect(self.shelf.choose)
         self.slide_box.open_asked.connect(self._ask_for_slide)
+        self.slide_box.folder_asked.connect(self._ask_for_slide_folder)
+        self.slide_box.address_asked.connect(self._ask_for_address)
+        self.slide_box.cancel_asked.connect(self.loader.cancel)
+        self.slide_box.damage.asked.connect(lambda region: go_to(self.viewer, region))
+        self.loader.opened.connect(self._on_opened)
+        self.loader.failed.connect(self._on_not_opened)
+        self.loader.stopped.connect(self._on_not_opened)
         self.model_box.changed.connect(self._on_bundle)
         self._bundles.succeeded.connect(self._on_bundles)
         self._bundles.failed.connect(self._on_bundles_failed)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from napari_mmlnb.slides.slide import Slide, open_slide
+from tests.gui.opening import open_and_wait
 from tests.gui.runs import BUNDLE
 
 HERE = Path(__file__).parent
@@ -45,7 +46,7 @@ def make_workspace(make_napari_viewer: Callable, qtbot) -> Callable:
             dock.window().resize(1400, 900)
         qtbot.wait_until(lambda: workspace.model_box.bundle is not None)
         if slide is not None:
-            assert workspace.open_slide(slide) is not None
+            assert open_and_wait(workspace, qtbot, slide) is not None
         return workspace
 
     return make

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,17 +15,20 @@ from napari_mmlnb.bundles.registry import BundleFacts
 from napari_mmlnb.slides.slide import open_slide
 from napari_mmlnb.viewer.launch import DOCK_NAME, open_workspace
 from tests.bundle_factory import make_bundle
+from tests.gui.opening import OPENING_LIMIT_MS, open_and_wait
 from tests.gui.runs import BUNDLE, make_result
 
 
 @pytest.fixture
-def opened(make_napari_viewer, monkeypatch) -> Iterator:
+def opened(make_napari_viewer, qtbot, monkeypatch) -> Iterator:
     """`open_workspace` with the viewer that the test's own fixture cleans up."""
     monkeypatch.setattr(napari, "Viewer", lambda title, show: make_napari_viewer(title=title, show=show))
 
     def run(*args, **kwargs):
         viewer = open_workspace(*args, bundles=lambda: (BUNDLE,), **kwargs)
-        return viewer, viewer.window.dock_widgets[DOCK_NAME]
+        workspace = viewer.window.dock_widgets[DOCK_NAME]
+        qtbot.wait_until(lambda: not workspace.loader.busy, timeout=OPENING_LIMIT_MS)
+        return viewer, workspace
 
     return run
 
@@ -46,7 +48,7 @@ def test_a_finished_run_is_shown_with_its_slide_fitted_to_the_canvas(opened, sma
 def test_a_given_scale_overrides_the_file(opened, small_slide):
     _, workspace = opened(small_slide, mpp=(0.25, 0.4), show=False)
     assert workspace.shelf.session.slide.mpp.xy == (0.25, 0.4)
-    assert "given by the user" in workspace.slide_box.facts.text()
+    assert "given by the user" in workspace.slide_box.facts.scale.text()
 
 
 def test_the_programs_own_runner_fills_the_docks(make_napari_viewer, qtbot, small_slide, tmp_path):
@@ -61,7 +63,7 @@ def test_the_programs_own_runner_fills_the_docks(make_napari_viewer, qtbot, smal
     workspace = Workspace(viewer, bundles=lambda: (facts,))
     viewer.window.add_dock_widget(workspace, area="right", add_vertical_stretch=False)
     qtbot.wait_until(lambda: workspace.model_box.bundle is not None)
-    workspace.open_slide(Path(small_slide))
+    assert open_and_wait(workspace, qtbot, small_slide) is not None
     workspace.run_box.classify_button.click()
     qtbot.wait_until(lambda: workspace.run.session is None, timeout=120_000)
     result = workspace.shelf.session.result

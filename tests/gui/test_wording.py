@@ -31,10 +31,18 @@ def test_unreadable_tiles_are_counted_in_words(slide):
 
 
 def test_scale_is_said_with_its_source(slide):
-    line = wording.slide_line(slide)
-    assert "0.5 µm/px" in line
-    assert slide.mpp_source in line
-    assert "0.75 × 0.60 mm" in line
+    assert wording.scale_words(slide) == f"0.5 µm/px ({slide.mpp_source})"
+    assert wording.size_words(slide) == "1,500 × 1,200 px, 0.75 × 0.60 mm"
+
+
+@pytest.mark.parametrize(("used", "words"), [(0, "0 of 256 MB"), (103 * 2**20 + 9, "103 of 256 MB")])
+def test_the_cache_is_said_in_the_units_of_its_limit(used, words):
+    assert wording.cache_words(used, 256 * 2**20) == words
+
+
+def test_a_slide_without_tissue_is_not_said_to_have_none_of_it_in_numbers():
+    assert wording.tissue_words(0.0, 0.0) == "No tissue was found."
+    assert wording.tissue_words(84.091, 0.5606) == "84.09 mm² of tissue, 56.1% of the slide"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QDockWidget, QFileDialog, QLabel, QListWidget
 from napari_mmlnb.errors import BundleError
 from napari_mmlnb.result import RESEARCH_USE, Review, RunResult
 from napari_mmlnb.viewer.heatmap_layer import NOT_VALID
+from tests.gui.opening import open_and_wait
 from tests.gui.runs import BUNDLE, CLASSES, HOT, LIMITS, REASON, TILE_UM, MadeUpRunner, make_result
 
 
@@ -289,7 +290,7 @@ def test_export_pdf_says_where_it_went_or_why_not(make_workspace, qtbot, small_s
 def test_each_slide_keeps_its_own_result(make_workspace, qtbot, small_slide, make_tiff):
     workspace = make_workspace(MadeUpRunner(), slide=small_slide)
     classify(workspace, qtbot)
-    workspace.open_slide(make_tiff("other.tiff"))
+    open_and_wait(workspace, qtbot, make_tiff("other.tiff"))
     assert not workspace.verdict.isVisibleTo(workspace)
     assert not workspace.overlays.heatmap.shown
     assert [layer.visible for layer in workspace.viewer.layers if "mmlnb_slide" in layer.metadata] == [False, True]
@@ -301,7 +302,7 @@ def test_each_slide_keeps_its_own_result(make_workspace, qtbot, small_slide, mak
 def test_choosing_the_same_slide_again_leaves_its_run_alone(make_workspace, qtbot, small_slide, make_tiff):
     runner = MadeUpRunner()
     workspace = make_workspace(runner, slide=small_slide)
-    workspace.open_slide(make_tiff("other.tiff"))
+    open_and_wait(workspace, qtbot, make_tiff("other.tiff"))
     classify(workspace, qtbot)
     runner.steps, runner.pause_s = 1000, 0.05
     qtbot.mouseClick(workspace.run_box.classify_button, Qt.MouseButton.LeftButton)
@@ -328,11 +329,11 @@ def test_removing_the_slide_ends_its_run(make_workspace, qtbot, small_slide):
     assert not workspace.run_box.classify_button.isEnabled()
 
 
-def test_a_slide_that_cannot_be_opened_is_explained_in_the_dock(make_workspace, tmp_path):
+def test_a_slide_that_cannot_be_opened_is_explained_in_the_dock(make_workspace, qtbot, tmp_path):
     broken = tmp_path / "broken.svs"
     broken.write_bytes(b"not a slide")
     workspace = make_workspace(MadeUpRunner())
-    assert workspace.open_slide(broken) is None
+    assert open_and_wait(workspace, qtbot, broken) is None
     assert "broken.svs" in workspace.slide_box.error.text()
     assert len(workspace.viewer.layers) == 0
 
