@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from napari_mmlnb.models.encoders.base import PatchEncoder
-from napari_mmlnb.slides.tile_grid import TileGrid
+from napari_mmlnb.slides.buffers import Allocate
 from napari_mmlnb.slides.tile_reader import TileReader
 
 FeatureArray = npt.NDArray[np.float32]
@@ -35,9 +35,14 @@ class EncodedBatch:
     unreadable: npt.NDArray[np.int64]
 
 
-def fair_order(tiles: TileGrid, seed: int = 0) -> npt.NDArray[np.int64]:
-    """An order in which every prefix is a fair sample of the tissue; always the same for the same grid."""
-    return np.random.default_rng(seed).permutation(len(tiles)).astype(np.int64)
+def page_locked(device: torch.device) -> Allocate | None:
+    """What makes the arrays for tiles that go to a device: page-locked memory for CUDA, nothing special elsewhere.
+
+    A GPU copies from page-locked memory on its own, while the processor goes on.
+    """
+    if device.type != "cuda":
+        return None
+    return lambda shape: torch.empty(shape, dtype=torch.uint8, pin_memory=True).numpy()
 
 
 def encode_tiles(reader: TileReader, encoder: PatchEncoder, device: torch.device) -> Iterator[EncodedBatch]:
@@ -50,9 +55,11 @@ def encode_tiles(reader: TileReader, encoder: PatchEncoder, device: torch.device
     """
     encoder = encoder.to(device)
     for batch in reader:
-        pixels = torch.from_numpy(batch.pixels[batch.readable])
+        # Only where a tile is unreadable are the others copied; else they go to the device from where they were read.
+        pixels = torch.from_numpy(batch.pixels if batch.readable.all() else batch.pixels[batch.readable])
         with torch.inference_mode():
-            features = encoder(pixels.to(device)).cpu().numpy() if len(pixels) else np.zeros((0, encoder.dimension))
+            on_device = pixels.to(device, non_blocking=device.type == "cuda")
+            features = encoder(on_device).cpu().numpy() if len(pixels) else np.zeros((0, encoder.dimension))
         if not np.isfinite(features).all():
             raise FloatingPointError(f"the encoder {encoder.facts.name} gave values that are not finite")
         yield EncodedBatch(batch.indices[batch.readable], features.astype(np.float32), batch.indices[~batch.readable])

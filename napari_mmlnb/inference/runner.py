@@ -20,7 +20,7 @@ from napari_mmlnb.inference.abstention import answer_reasons, coverage_reasons, 
 from napari_mmlnb.inference.answer import SlideAnswer, answer_fused, answer_image, measure_shift
 from napari_mmlnb.inference.bag import Bag
 from napari_mmlnb.inference.device import DeviceChoice, choose_device
-from napari_mmlnb.inference.encoding import encode_tiles, fair_order
+from napari_mmlnb.inference.encoding import encode_tiles, page_locked
 from napari_mmlnb.inference.evidence import select_evidence
 from napari_mmlnb.inference.rasters import Rasters
 from napari_mmlnb.inference.record import (
@@ -45,6 +45,7 @@ from napari_mmlnb.result import (
 from napari_mmlnb.slides.roi import read_roi
 from napari_mmlnb.slides.slide import Slide, open_slide
 from napari_mmlnb.slides.tile_grid import TileGrid, build_tile_grid
+from napari_mmlnb.slides.tile_order import fair_order
 from napari_mmlnb.slides.tile_reader import TileReader
 from napari_mmlnb.slides.tissue import TissueMask, find_tissue
 
@@ -160,9 +161,11 @@ class _Run:
         self.device = device
         self.cancelled = cancelled
         self.timings: dict[str, float] = {"tiles_from_cache": 0}
+        self.decoder_reduction = 1
 
     def updates(self) -> Iterator[RunUpdate]:
         started = time.perf_counter()
+        _ = self.slide.fingerprint  # of the file that is read now, should it be changed or removed during the run
         yield RunUpdate("tissue", "Looking for tissue")
         tissue, tiles = self._find_tiles()
         self.timings["tissue_s"] = time.perf_counter() - started
@@ -175,7 +178,7 @@ class _Run:
 
     def _find_tiles(self) -> tuple[TissueMask, TileGrid]:
         spec = self.bundle.spec
-        roi = read_roi(self.settings.roi, self.slide.mpp) if self.settings.roi else None
+        roi = read_roi(self.settings.roi, self.slide.scanned_grid) if self.settings.roi else None
         tissue = find_tissue(self.slide, spec.tissue_um_per_px, roi=roi)
         if roi is not None and not roi.rasterise(tissue.grid).any():
             raise RequestError("The regions of --roi lie outside the slide.", "Were they drawn on another slide?")
@@ -190,10 +193,13 @@ class _Run:
         reader = TileReader(
             self.slide,
             tiles,
-            order=fair_order(tiles),
+            order=fair_order(tiles, self.slide.stored_tile_um(tiles.um_per_px)),
             batch=self.settings.batch,
             threads=self.settings.threads,
+            reduce_in_decoder=self.settings.reduce_in_decoder,
+            allocate=page_locked(self.device.device),
         )
+        self.decoder_reduction = reader.decoder_reduction
         try:
             for batch in encode_tiles(reader, self.bundle.encoder, self.device.device):
                 self._check_cancelled()
@@ -260,7 +266,9 @@ class _Run:
             coverage=coverage,
             evidence=evidence,
             description=description,
-            settings=settings_record(self.bundle, self.settings, self.device, self.describer.facts.name),
+            settings=settings_record(
+                self.bundle, self.settings, self.device, self.describer.facts.name, self.decoder_reduction
+            ),
             timings={name: round(value, 3) for name, value in self.timings.items()},
             software=software_record(),
         )
@@ -303,18 +311,15 @@ class _Run:
         return evidence, pictures, description
 
     def _read(self, tiles: TileGrid, index: int, rank: int) -> EvidenceTile:
-        with_one = TileReader(self.slide, tiles, order=np.array([index]), batch=1, threads=1)
         try:
-            batch = next(iter(with_one))
-        finally:
-            with_one.close()
-        if not batch.readable[0]:
+            pixels = self.slide.read_grid(tiles.pixels(index))
+        except TileReadError as error:
             raise TileReadError(
                 self.slide.path,
                 "A tile that could be read before cannot be read any more.",
                 "Is the slide still there?",
-            )
-        return EvidenceTile(rank, batch.pixels[0], tiles.um_per_px, tiles.region(index))
+            ) from error
+        return EvidenceTile(rank, pixels, tiles.um_per_px, tiles.region(index))
 
     def _check_cancelled(self) -> None:
         if self.cancelled():

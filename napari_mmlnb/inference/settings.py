@@ -27,8 +27,11 @@ class RunSettings:
         Stop encoding after this long and answer from the tiles seen so far, which are a fair sample of the tissue.
     batch : int
         Tiles encoded at once.
-    threads : int
-        Threads that read and decode.
+    reduce_in_decoder : bool
+        Whether JPEG tiles finer than the encoder's scale may be reduced while they are decoded (in the DCT domain):
+        faster, and hardly another picture (mean cosine of the features 0.9995); recorded in the result.
+    threads : int, optional
+        Threads of the run's own that read and decode; by default the slide's, whose viewer comes first.
     """
 
     describer: str | None = None
@@ -36,7 +39,8 @@ class RunSettings:
     roi: Path | None = None
     seconds: float | None = None
     batch: int = 32
-    threads: int = 2
+    threads: int | None = None
+    reduce_in_decoder: bool = True
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ so the amounts of the stains follow from the densities of the three channels by 
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -39,11 +40,15 @@ def optical_density(rgb: RGB, background: tuple[float, float, float] = WHITE) ->
         (..., 3) float32; 0 is glass, above it tissue, a little below it where brighter than `background`. An intensity
         of 0 counts as 1, so the largest value is about 2.4.
     """
+    flat = np.ascontiguousarray(rgb).reshape(-1, 1, 3)
+    density = cv2.LUT(flat, density_table(background).astype(np.float32)) if flat.size else flat
+    return np.asarray(density, dtype=np.float32).reshape(rgb.shape)
+
+
+def density_table(background: tuple[float, float, float] = WHITE) -> npt.NDArray[np.float64]:
+    """The optical density of every grey level in each channel, (1, 256, 3), as `cv2.LUT` wants it."""
     light = np.maximum(np.arange(256, dtype=np.float64), 1.0)
-    out = np.empty(rgb.shape, dtype=np.float32)
-    for channel, white in enumerate(background):
-        out[..., channel] = (-np.log10(light / white)).astype(np.float32)[rgb[..., channel]]
-    return out
+    return -np.log10(light[:, None] / np.asarray(background, dtype=np.float64))[None]
 
 
 def separate_stains(rgb: RGB, background: tuple[float, float, float] = WHITE) -> Float32:

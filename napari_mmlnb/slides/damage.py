@@ -37,6 +37,11 @@ class DamageLog:
         with self._lock:
             return tuple(sorted(self._tiles))
 
+    def touches(self, level: int, rows: range, columns: range) -> bool:
+        """Whether any of these tiles of a level is damaged."""
+        with self._lock:
+            return any(tile.level == level and tile.row in rows and tile.column in columns for tile in self._tiles)
+
     def add(self, level: int, row: int, column: int) -> None:
         """Note a tile; noting it again changes nothing."""
         with self._lock:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -38,7 +39,17 @@ _STOP = 4
 class _Task:
     priority: int
     number: int
-    run: Callable[[], None] = field(compare=False)
+    call: Callable[[], Any] = field(compare=False)
+    future: Future[Any] = field(compare=False)
+
+    def run(self) -> None:
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            self.future.set_result(self.call())
+        except BaseException as error:
+            self.future.set_exception(error)
+            del self  # the error's traceback holds this frame: a circle would keep everything alive
 
 
 class DecodePool:
@@ -67,27 +78,22 @@ class DecodePool:
             If the pool is closed.
         """
         future: Future[T] = Future()
-
-        def run() -> None:
-            _resolve(future, call, args, kwargs)
-
         with self._lock:
             if self._closed:
                 raise RuntimeError("the decode pool is closed")
-            self._tasks.put(_Task(priority, next(self._numbers), run))
+            self._tasks.put(_Task(priority, next(self._numbers), partial(call, *args, **kwargs), future))
             if not self._workers:
                 self._start()
         return future
 
     def close(self) -> None:
-        """End the threads once the tasks that were submitted are done. Safe to call twice, and from any thread of others."""
+        """End the threads once the tasks that were submitted are done. Safe to call twice; not from its own threads."""
         with self._lock:
-            workers, self._workers = self._workers, []
             if not self._closed:
                 self._closed = True
-                for _ in workers:
-                    self._tasks.put(_Task(_STOP, next(self._numbers), _nothing))
-        for worker in workers:
+                for _ in self._workers:
+                    self._tasks.put(_Task(_STOP, next(self._numbers), _nothing, Future()))
+        for worker in self._workers:
             worker.join()
 
     def _start(self) -> None:
@@ -100,16 +106,8 @@ class DecodePool:
     def _work(self) -> None:
         while (task := self._tasks.get()).priority != _STOP:
             task.run()
+            del task  # an idle thread must not keep alive what its last task worked on
 
 
 def _nothing() -> None:
     """What the task that ends a thread does."""
-
-
-def _resolve(future: Future[T], call: Callable[..., T], args: Any, kwargs: Any) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        future.set_result(call(*args, **kwargs))
-    except BaseException as error:
-        future.set_exception(error)

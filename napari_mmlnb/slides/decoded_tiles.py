@@ -33,16 +33,18 @@ class DecodedTiles:
     def __init__(self, reader: SlideReader, cache: TileCache) -> None:
         self.cache = cache
         self.levels = reader.metadata.levels
-        self._reader = reader
+        self.reader = reader
         self._lock = threading.Lock()
         self._making: dict[Key, Future[RGB]] = {}
 
     def reductions(self, level: int) -> tuple[int, ...]:
         """By which factors a tile of this level can be reduced while it is decoded."""
-        return self._reader.reductions(level)
+        return self.reader.reductions(level)
 
-    def tile(self, level: int, row: int, column: int, reduce: int = 1, *, keep: bool = True) -> RGB:
-        """One tile, (tile height // reduce, tile width // reduce, 3) uint8, not to be written to; white beyond the edge.
+    def tile(
+        self, level: int, row: int, column: int, reduce: int = 1, *, keep: bool = True, out: RGB | None = None
+    ) -> RGB:
+        """One tile, (tile height // reduce, tile width // reduce, 3) uint8, not to be written to; white past the edge.
 
         Two threads that ask for the same tile at the same time decode it once.
 
@@ -54,6 +56,8 @@ class DecodedTiles:
             One of `reductions(level)`.
         keep : bool
             Whether it is kept in the cache; a reader that asks once for each tile would only drive out the viewer's.
+        out : ndarray, optional
+            Of the tile's shape; where it is not to be kept the pixels may be put there.
 
         Raises
         ------
@@ -65,8 +69,11 @@ class DecodedTiles:
         if cached is not None:
             return cached
         if not keep:
-            return self._decode(key)
+            return self._decode(key, out)
         with self._lock:
+            cached = self.cache.get(key)  # it may have been finished since
+            if cached is not None:
+                return cached
             made = self._making.get(key)
             if made is None:
                 mine: Future[RGB] = Future()
@@ -87,7 +94,15 @@ class DecodedTiles:
                 del self._making[key]
 
     def window(
-        self, level: int, y: int, x: int, height: int, width: int, reduce: int = 1, on_damage: OnDamage | None = None
+        self,
+        level: int,
+        y: int,
+        x: int,
+        height: int,
+        width: int,
+        reduce: int = 1,
+        on_damage: OnDamage | None = None,
+        out: RGB | None = None,
     ) -> RGB:
         """A rectangle of a level, (height, width, 3) uint8; white outside the level.
 
@@ -101,6 +116,8 @@ class DecodedTiles:
             One of `reductions(level)`.
         on_damage : callable, optional
             Called with level, row and column of each tile that cannot be decoded; it is drawn as a pattern.
+        out : ndarray, optional
+            (height, width, 3) uint8; where to put it. A new array by default.
 
         Raises
         ------
@@ -112,7 +129,11 @@ class DecodedTiles:
         y0, x0 = max(y, 0), max(x, 0)
         y1, x1 = min(y + height, -(-shape.height // reduce)), min(x + width, -(-shape.width // reduce))
         inside = (y0, x0, y1, x1) == (y, x, y + height, x + width)
-        out = np.empty((height, width, 3), np.uint8) if inside else np.full((height, width, 3), 255, np.uint8)
+        out = np.empty((height, width, 3), np.uint8) if out is None else out
+        if not inside:
+            out[:] = 255
+        if y1 <= y0 or x1 <= x0:
+            return out
         for row in range(y0 // th, -(-y1 // th)):
             for column in range(x0 // tw, -(-x1 // tw)):
                 tile = self._tile_or_pattern(level, row, column, reduce, on_damage)
@@ -132,17 +153,18 @@ class DecodedTiles:
             shape = self.levels[level]
             return damage_pattern(shape.tile_height // reduce, shape.tile_width // reduce)
 
-    def _decode(self, key: Key) -> RGB:
+    def _decode(self, key: Key, out: RGB | None = None) -> RGB:
         level, row, column, reduce = key
-        pixels = self._reader.read_tile(level, row, column, reduce)
         shape = self.levels[level]
-        bottom = -(-(shape.height - row * shape.tile_height) // reduce)
-        right = -(-(shape.width - column * shape.tile_width) // reduce)
-        if bottom < pixels.shape[0] or right < pixels.shape[1]:
-            pixels = pixels if pixels.flags.writeable else pixels.copy()
-            pixels[max(bottom, 0) :] = 255
-            pixels[:, max(right, 0) :] = 255
-        return pixels
+        bottom, right = shape.height - row * shape.tile_height, shape.width - column * shape.tile_width
+        if bottom >= shape.tile_height and right >= shape.tile_width:
+            return self.reader.read_tile(level, row, column, reduce, out)
+        # Past the edge there may be anything, often black: a decoder that reduces would mix it into the last pixels.
+        pixels = self.reader.read_tile(level, row, column, 1, out if reduce == 1 else None)
+        pixels = pixels if pixels.flags.writeable else pixels.copy()
+        pixels[bottom:] = 255
+        pixels[:, right:] = 255
+        return block_mean(pixels, (reduce, reduce))
 
 
 def damage_pattern(height: int, width: int) -> RGB:

@@ -1,31 +1,33 @@
-"""A slide as lazy zarr arrays, for viewers.
+"""A slide at every scale that a viewer needs.
 
-`PyramidStore` is a read-only zarr 3 store that makes each chunk when it is asked for, in the slide's decoding threads,
-so that zarr's event loop never waits for a decoder. `Pyramid` lays the levels out: the file's, and computed ones between
-them and after them, so that each is at most about twice as fine as the next. A viewer that needs a scale between two
-levels then reads at most four times the pixels that it shows, and the coarsest, which it reads whole, is small.
+The levels are the file's, and computed ones between them and after them, so that each is at most about twice as fine as
+the next. A viewer that needs a scale between two levels then reads at most four times the pixels that it shows, and the
+coarsest, which it reads whole, is small. They are read as rectangles, or as lazy zarr arrays
+(`napari_mmlnb.slides.pyramid_store`).
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import zarr
-from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
-from zarr.core.buffer import Buffer, BufferPrototype
 
 from napari_mmlnb.geometry import PixelGrid
 from napari_mmlnb.slides.backends.base import RGB, LevelShape
+from napari_mmlnb.slides.buffers import BufferPool
 from napari_mmlnb.slides.damage import DamageLog
 from napari_mmlnb.slides.decode_pool import DecodePool, Priority
 from napari_mmlnb.slides.decoded_tiles import DecodedTiles
 from napari_mmlnb.slides.read_ahead import ReadAhead
+
+if TYPE_CHECKING:
+    import zarr
 
 CHUNK_PX = 512
 """About how large a chunk is: a whole number of stored tiles, so that none is decoded for two chunks."""
@@ -34,8 +36,14 @@ COARSEST_PX = 2000
 LARGEST_STEP = 3.0
 """Where the next level of a file is more than this many times coarser, levels are computed between them."""
 
+BUFFER_STEP_BYTES = 4 * 2**20
+SPARE_BUFFERS = 2
+"""A viewer holds one rectangle while it reads the next."""
+
 Chunk = tuple[int, int, int]
 """Level of the pyramid, row and column of the chunk."""
+Part = tuple[int, int, int, int]
+"""Row and column of a corner, height and width, in pixels of a level."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +74,7 @@ class PyramidLevel:
 
 
 class Pyramid:
-    """The levels of a slide as zarr arrays.
+    """The levels of a slide.
 
     Parameters
     ----------
@@ -85,8 +93,6 @@ class Pyramid:
     ----------
     levels : tuple of PyramidLevel
         The file's and the computed ones, highest resolution first.
-    arrays : tuple of zarr.Array
-        (h, w, 3) uint8 each, read-only. What cannot be decoded is drawn as a pattern of stripes.
     """
 
     def __init__(
@@ -101,10 +107,20 @@ class Pyramid:
         self._tiles = tiles
         self._damage = damage
         self._colour = colour
+        self._pool = pool
+        self._buffers = BufferPool(_in_whole_steps, SPARE_BUFFERS)
         self._ahead = ReadAhead(pool, self._fetch, [level.chunks for level in self.levels])
-        self._store = PyramidStore(self._wanted, self.levels, pool)
-        self.arrays: tuple[zarr.Array[Any], ...] = tuple(
-            zarr.open_array(self._store, path=str(level), mode="r", zarr_format=3) for level in range(len(self.levels))
+
+    @cached_property
+    def arrays(self) -> tuple[zarr.Array[Any], ...]:
+        """The levels as zarr arrays, (h, w, 3) uint8 each, read-only; stripes where something cannot be decoded."""
+        import zarr  # noqa: PLC0415 (it costs a third of a second, and viewers do without it)
+
+        from napari_mmlnb.slides.pyramid_store import PyramidStore  # noqa: PLC0415
+
+        store = PyramidStore(self._wanted, self.levels, self._pool)
+        return tuple(
+            zarr.open_array(store, path=str(level), mode="r", zarr_format=3) for level in range(len(self.levels))
         )
 
     @property
@@ -112,10 +128,49 @@ class Pyramid:
         """Where each array lies."""
         return tuple(level.grid for level in self.levels)
 
+    def step_px(self, index: int) -> tuple[int, int]:
+        """Rows and columns of a level that one stored tile makes: the least that can be decoded."""
+        level = self.levels[index]
+        shape = self._tiles.levels[level.source]
+        return max(1, shape.tile_height // level.reduce), max(1, shape.tile_width // level.reduce)
+
+    def read(self, index: int, y: int, x: int, height: int, width: int) -> RGB:
+        """A rectangle of a level, (height, width, 3) uint8, for somebody who waits at a screen.
+
+        The same pixels as in `arrays`, without what zarr costs on the way: chunks that have to be decoded go to the
+        decoding threads, most urgent of all, and what is already there is copied meanwhile.
+
+        Parameters
+        ----------
+        index : int
+            Which level.
+        y, x, height, width : int
+            In pixels of the level, inside it.
+        """
+        rows, columns = self.levels[index].chunk
+        out = np.empty((height, width, 3), np.uint8)
+        waiting, chunks = [], []
+        for row in range(y // rows, -(-(y + height) // rows)):
+            for column in range(x // columns, -(-(x + width) // columns)):
+                chunk = (index, row, column)
+                top, left = max(y, row * rows), max(x, column * columns)
+                bottom, right = min(y + height, (row + 1) * rows), min(x + width, (column + 1) * columns)
+                part = (top, left, bottom - top, right - left)
+                target = out[top - y : bottom - y, left - x : right - x]
+                if self._is_made(chunk, part):
+                    self._put(chunk, part, target)
+                else:
+                    waiting.append(self._ask(chunk, part, target))
+                chunks.append(chunk)
+        for asked in waiting:
+            asked.result()
+        for chunk in chunks:  # only now, or a neighbour would be begun before the last of what is waited for
+            self._ahead.note(chunk)
+        return out
+
     def close(self) -> None:
         """Fetch nothing ahead any more; arrays of this pyramid must not be read from now on."""
         self._ahead.close()
-        self._store.close()
 
     def _wanted(self, chunk: Chunk) -> RGB:
         """A chunk that somebody waits for; its neighbours may be fetched next."""
@@ -126,19 +181,69 @@ class Pyramid:
     def _fetch(self, chunk: Chunk) -> None:
         self._chunk(chunk)
 
+    def _stored(self, level: PyramidLevel) -> bool:
+        """Whether its pixels are those of the file's tiles, which are kept as they are."""
+        return self._colour is None and level.reduce in self._tiles.reductions(level.source)
+
+    def _ask(self, chunk: Chunk, part: Part, target: RGB) -> Future[None]:
+        """Have a part of a chunk decoded.
+
+        Raises
+        ------
+        SlideReadError
+            If the slide has been closed meanwhile.
+        """
+        try:
+            return self._pool.submit(Priority.VIEWPORT, self._put, chunk, part, target)
+        except RuntimeError:  # the pool is closed, and with it the reader, which says so with the slide's name
+            done: Future[None] = Future()
+            self._put(chunk, part, target)
+            done.set_result(None)
+            return done
+
+    def _is_made(self, chunk: Chunk, part: Part) -> bool:
+        """Whether nothing has to be decoded for that part of a chunk."""
+        level = self.levels[chunk[0]]
+        if not self._stored(level):
+            return ("chunk", self._colour is None, *chunk) in self._tiles.cache
+        shape, (y, x, height, width) = self._tiles.levels[level.source], part
+        th, tw = shape.tile_height // level.reduce, shape.tile_width // level.reduce
+        return all(
+            (level.source, row, column, level.reduce) in self._tiles.cache
+            for row in range(y // th, -(-(y + height) // th))
+            for column in range(x // tw, -(-(x + width) // tw))
+        )
+
+    def _put(self, chunk: Chunk, part: Part, target: RGB) -> None:
+        """Write a part of a chunk, given in pixels of its level, to where somebody wants it."""
+        level = self.levels[chunk[0]]
+        if self._stored(level):
+            self._tiles.window(level.source, *part, level.reduce, self._damage.add, target)
+            return
+        y, x, height, width = part
+        top, left = y - chunk[1] * level.chunk[0], x - chunk[2] * level.chunk[1]
+        target[:] = self._chunk(chunk)[top : top + height, left : left + width]
+
     def _chunk(self, chunk: Chunk) -> RGB:
         """The pixels of a chunk, (rows, columns, 3), white beyond the edge."""
         index, row, column = chunk
         level = self.levels[index]
-        stored = self._colour is None and level.reduce in self._tiles.reductions(level.source)
-        if stored:
+        if self._stored(level):
             return self._from_tiles(level, row, column)
         key = ("chunk", self._colour is None, *chunk)
         cached = self._tiles.cache.get(key)
         if cached is None:
             cached = self._made(index, row, column)
-            self._tiles.cache.put(key, cached)
+            if not self._is_damaged(level, row, column):  # what failed may be there again at the next look
+                self._tiles.cache.put(key, cached)
         return cached
+
+    def _is_damaged(self, level: PyramidLevel, row: int, column: int) -> bool:
+        """Whether a tile that a chunk is made of could not be decoded."""
+        shape, (h, w) = self._tiles.levels[level.source], (level.chunk[0] * level.reduce, level.chunk[1] * level.reduce)
+        rows = range(row * h // shape.tile_height, -(-(row + 1) * h // shape.tile_height))
+        columns = range(column * w // shape.tile_width, -(-(column + 1) * w // shape.tile_width))
+        return self._damage.touches(level.source, rows, columns)
 
     def _made(self, index: int, row: int, column: int) -> RGB:
         level = self.levels[index]
@@ -168,6 +273,12 @@ class Pyramid:
                 y, x = (r * fh - top) // 2, (c * fw - left) // 2
                 out[y : y + small.shape[0], x : x + small.shape[1]] = small
         return out
+
+
+def _in_whole_steps(shape: tuple[int, ...]) -> RGB:
+    """An array that rectangles of about the same size can use in turn."""
+    steps = -(-math.prod(shape) // BUFFER_STEP_BYTES)
+    return np.empty(steps * BUFFER_STEP_BYTES, np.uint8)
 
 
 def pyramid_levels(shapes: Sequence[LevelShape], grids: Sequence[PixelGrid]) -> tuple[PyramidLevel, ...]:
@@ -201,134 +312,3 @@ def _chunk_side(tile: int) -> int:
     """A multiple of the tile's side, near to `CHUNK_PX`, and even, so that two by two pixels lie in one chunk."""
     side = tile * max(1, round(CHUNK_PX / tile))
     return side if side % 2 == 0 else 2 * side
-
-
-class PyramidStore(Store):
-    """A read-only zarr 3 store over a function that makes chunks.
-
-    Parameters
-    ----------
-    chunk : callable
-        A chunk's level, row and column to its pixels, of the level's chunk shape, uint8. What it raises reaches the
-        reader: never an empty answer, which zarr would show as black.
-    levels : sequence of PyramidLevel
-        What to lay out.
-    pool : DecodePool
-        Where chunks are made; it stays open when the store is closed.
-    """
-
-    supports_writes = False
-    supports_deletes = False
-    supports_listing = True
-
-    def __init__(self, chunk: Callable[[Chunk], RGB], levels: Sequence[PyramidLevel], pool: DecodePool) -> None:
-        super().__init__(read_only=True)
-        self._chunk = chunk
-        self._documents = _documents(levels)
-        self._counts = [level.chunks for level in levels]
-        self._pool = pool
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    __hash__ = object.__hash__
-
-    async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
-        """A document or a chunk; None for a key that does not exist."""
-        document = self._documents.get(key)
-        if document is not None:
-            return prototype.buffer.from_bytes(_part(document, byte_range))
-        place = self._place(key)
-        if place is None:
-            return None
-        pixels = await asyncio.wrap_future(self._pool.submit(Priority.VIEWPORT, self._chunk, place))
-        flat = np.ascontiguousarray(pixels).reshape(-1)
-        if byte_range is None:
-            return prototype.buffer.from_array_like(flat)
-        return prototype.buffer.from_bytes(_part(flat.tobytes(), byte_range))
-
-    async def get_partial_values(
-        self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
-    ) -> list[Buffer | None]:
-        """Several at once."""
-        return await asyncio.gather(*(self.get(key, prototype, part) for key, part in key_ranges))
-
-    async def exists(self, key: str) -> bool:
-        """Whether there is such a document or chunk."""
-        return key in self._documents or self._place(key) is not None
-
-    async def list(self) -> AsyncIterator[str]:
-        """All keys."""
-        for key in self._documents:
-            yield key
-        for level, (rows, columns) in enumerate(self._counts):
-            for row in range(rows):
-                for column in range(columns):
-                    yield f"{level}/c/{row}/{column}/0"
-
-    async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
-        """All keys that begin so."""
-        async for key in self.list():
-            if key.startswith(prefix):
-                yield key
-
-    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
-        """The names directly below a prefix."""
-        below = f"{prefix.rstrip('/')}/" if prefix else ""
-        seen: set[str] = set()
-        async for key in self.list_prefix(below):
-            name = key[len(below) :].split("/", 1)[0]
-            if name not in seen:
-                seen.add(name)
-                yield name
-
-    async def set(self, key: str, value: Buffer) -> NoReturn:  # noqa: ARG002 (zarr's signature)
-        """Refused: slides are never written to."""
-        raise PermissionError("a slide is read-only")
-
-    async def delete(self, key: str) -> NoReturn:  # noqa: ARG002 (zarr's signature)
-        """Refused: slides are never written to."""
-        raise PermissionError("a slide is read-only")
-
-    def _place(self, key: str) -> Chunk | None:
-        """Level, row and column of a chunk's key, or None if it is none."""
-        parts = key.split("/")
-        if len(parts) != 5 or parts[1] != "c" or parts[4] != "0":
-            return None
-        numbers = [parts[0], parts[2], parts[3]]
-        if not all(part.isdecimal() for part in numbers):
-            return None
-        level, row, column = (int(part) for part in numbers)
-        if level >= len(self._counts) or row >= self._counts[level][0] or column >= self._counts[level][1]:
-            return None
-        return level, row, column
-
-
-def _documents(levels: Sequence[PyramidLevel]) -> dict[str, bytes]:
-    """The zarr.json of the group and of each level."""
-    documents = {"zarr.json": json.dumps({"zarr_format": 3, "node_type": "group", "attributes": {}}).encode()}
-    for index, level in enumerate(levels):
-        metadata = {
-            "zarr_format": 3,
-            "node_type": "array",
-            "shape": [*level.grid.shape, 3],
-            "data_type": "uint8",
-            "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [*level.chunk, 3]}},
-            "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
-            "fill_value": 255,
-            "codecs": [{"name": "bytes"}],
-            "attributes": {},
-            "dimension_names": ["y", "x", "c"],
-        }
-        documents[f"{index}/zarr.json"] = json.dumps(metadata).encode()
-    return documents
-
-
-def _part(data: bytes, byte_range: ByteRequest | None) -> bytes:
-    if isinstance(byte_range, RangeByteRequest):
-        return data[byte_range.start : byte_range.end]
-    if isinstance(byte_range, OffsetByteRequest):
-        return data[byte_range.offset :]
-    if isinstance(byte_range, SuffixByteRequest):
-        return data[-byte_range.suffix :]
-    return data

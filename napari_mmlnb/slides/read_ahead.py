@@ -35,6 +35,7 @@ class ReadAhead:
         self._lock = threading.Lock()
         self._view: set[Chunk] = set()
         self._last = 0.0
+        self._moved = False
         self._waiting: list[Chunk] = []
         self._scheduled = False
         self._closed = False
@@ -47,6 +48,7 @@ class ReadAhead:
                 self._view = set()
             self._last = now
             self._view.add(chunk)
+            self._moved = True
             self._waiting = []
             if self._scheduled or self._closed:
                 return
@@ -68,9 +70,9 @@ class ReadAhead:
     def _one(self) -> None:
         """Fetch one chunk, so that whatever is more urgent comes in between, and come back for the next."""
         with self._lock:
-            if self._view and not self._waiting:
+            if self._moved:
                 self._waiting = list(self._ring())[::-1]
-                self._view = set()
+                self._moved = False
             chunk = self._waiting.pop() if self._waiting and not self._closed else None
             if chunk is None:
                 self._scheduled = False
@@ -79,7 +81,8 @@ class ReadAhead:
             self._fetch(chunk)
         except SlideReadError:  # the slide has been closed meanwhile
             self.close()
-        self._schedule()
+        finally:  # any other fault meets whoever looks there; it must not end all reading ahead
+            self._schedule()
 
     def _ring(self) -> Iterator[Chunk]:
         """One chunk further on every side of the view, inside the level."""

@@ -112,7 +112,7 @@ def resample(read: ReadLevel, grids: Sequence[PixelGrid], target: PixelGrid) -> 
 
 
 def interpolate(intermediate: RGB, rows: AxisPlan, columns: AxisPlan, shape: tuple[int, int]) -> RGB:
-    """Intermediate pixels, (..., ..., 3), to the target's, (rows, columns, 3) of `shape`; the same where they coincide."""
+    """Intermediate pixels, (h, w, 3), to the target's, (rows, columns, 3) of `shape`; the same where they coincide."""
     if rows.copies and columns.copies:
         return intermediate
     # cv2 places pixel centres at whole numbers, the grid at halves.

@@ -9,15 +9,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from napari_mmlnb.geometry import Mpp, PixelGrid, Region
+from napari_mmlnb.errors import ColourProfileError, SlideReadError
+from napari_mmlnb.geometry import Mpp, PixelGrid, Region, scanned_grid
 from napari_mmlnb.slides.backends.base import RGB, SlideMetadata, SlideReader
+from napari_mmlnb.slides.backends.file_state import WatchedFiles
 from napari_mmlnb.slides.backends.registry import open_reader
 from napari_mmlnb.slides.damage import DamageLog
 from napari_mmlnb.slides.decode_pool import DecodePool
 from napari_mmlnb.slides.decoded_tiles import DecodedTiles
 from napari_mmlnb.slides.fingerprint import fingerprint
+from napari_mmlnb.slides.icc import ColourProfile, Colours, SrgbTransform
+from napari_mmlnb.slides.location import Location, RemoteUrl, locate
 from napari_mmlnb.slides.overview import read_overview
-from napari_mmlnb.slides.resample import resample
+from napari_mmlnb.slides.resample import best_level, resample
 from napari_mmlnb.slides.scale import resolve_mpp
 from napari_mmlnb.slides.tile_cache import DEFAULT_BYTES, TileCache
 
@@ -28,18 +32,18 @@ if TYPE_CHECKING:
 
 
 def open_slide(
-    path: Path | str, *, mpp: float | tuple[float, float] | Mpp | None = None, backend: str | None = None
+    path: Path | str | RemoteUrl, *, mpp: float | tuple[float, float] | Mpp | None = None, backend: str | None = None
 ) -> Slide:
     """Open a whole slide.
 
     Parameters
     ----------
-    path : path-like
-        A slide file, or a folder of DICOM instances.
+    path : path-like or str
+        A slide file, a folder (DICOM instances, OME-Zarr), or a URL (``https://``, ``s3://``, ``gs://``).
     mpp : float, (x, y) or Mpp, optional
         Micrometres per level-0 pixel; overrides what the file says.
     backend : str, optional
-        Use this backend ("openslide", "tiff") and no other.
+        Use this backend ("openslide", "tiff", ...) and no other.
 
     Returns
     -------
@@ -55,7 +59,7 @@ def open_slide(
     UnknownNameError
         There is no such backend.
     """
-    path = Path(path)
+    path = locate(path)
     reader, name = open_reader(path, backend)
     try:
         scale, source = resolve_mpp(path, reader.metadata, mpp)
@@ -70,8 +74,8 @@ class Slide:
 
     Parameters
     ----------
-    path : Path
-        The file or folder.
+    path : Path or RemoteUrl
+        The file, folder or URL.
     reader : SlideReader
         The backend's open slide.
     backend : str
@@ -99,7 +103,7 @@ class Slide:
 
     def __init__(
         self,
-        path: Path,
+        path: Location,
         reader: SlideReader,
         backend: str,
         mpp: Mpp,
@@ -120,8 +124,9 @@ class Slide:
         self.pool = DecodePool()
         self.damage = DamageLog()
         self._reader = reader
+        self._watched = WatchedFiles(path, [path] if isinstance(path, Path) else [])
         self._lock = threading.Lock()
-        self._pyramid: Pyramid | None = None
+        self._pyramids: dict[Colours, Pyramid] = {}
 
     def __enter__(self) -> Slide:
         return self
@@ -133,8 +138,16 @@ class Slide:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of the content; see `napari_mmlnb.slides.fingerprint`. Read from the file on first use."""
-        return fingerprint(self.path)
+        """Digest of the content; see `napari_mmlnb.slides.fingerprint`. Read from the file on first use.
+
+        Raises
+        ------
+        SlideReadError
+            If it cannot be read, or is not the file any more that was opened.
+        """
+        digest = fingerprint(self.path, self.backend)
+        self._watched.check()
+        return digest
 
     @property
     def pyramid(self) -> tuple[zarr.Array[Any], ...]:
@@ -144,10 +157,43 @@ class Slide:
         """
         return self._made_pyramid().arrays
 
+    def pyramid_as(self, colours: Colours) -> tuple[zarr.Array[Any], ...]:
+        """`pyramid` in the colours wanted: "raw" as stored, "srgb" by the slide's colour profile, for the eye only.
+
+        Raises
+        ------
+        ColourProfileError
+            If sRGB is asked for and the slide has no colour profile, or a damaged one (see `colour_profile`).
+        """
+        return self._made_pyramid(colours).arrays
+
+    def levels_as(self, colours: Colours = "raw") -> Pyramid:
+        """What `pyramid_as` stands on, for a viewer that reads rectangles of it without zarr. It raises the same."""
+        return self._made_pyramid(colours)
+
     @property
     def pyramid_grids(self) -> tuple[PixelGrid, ...]:
-        """Where each array of `pyramid` lies."""
+        """Where each array of `pyramid` lies, whatever its colours."""
         return self._made_pyramid().grids
+
+    @cached_property
+    def colour_profile(self) -> ColourProfile | None:
+        """What the slide's colour profile says, and why it cannot be used where it cannot; None where there is none."""
+        try:
+            profile = self._reader.icc_profile()
+        except SlideReadError as error:
+            return ColourProfile(self.metadata.icc_bytes, problem=error.problem)
+        return None if profile is None else ColourProfile.of(profile)
+
+    @property
+    def scanned_grid(self) -> PixelGrid:
+        """Level 0 without what was never scanned: the pixels as QuPath counts them."""
+        return scanned_grid(self.grids[0].shape, self.mpp, self.metadata.bounds_px)
+
+    @property
+    def bounds(self) -> Region | None:
+        """The part of the canvas that was scanned, micrometres from its origin; None where that is all of it."""
+        return None if self.metadata.bounds_px is None else self.scanned_grid.region
 
     @property
     def properties(self) -> Mapping[str, str]:
@@ -197,6 +243,12 @@ class Slide:
         shape = (max(1, round(region.height / um_per_px)), max(1, round(region.width / um_per_px)))
         return self.read_grid(PixelGrid(shape, (um_per_px, um_per_px), (region.y, region.x)))
 
+    def stored_tile_um(self, um_per_px: float) -> tuple[float, float]:
+        """Size of a stored tile, (y, x), micrometres, of the level that is read for a scale."""
+        level = best_level(self.grids, (um_per_px, um_per_px))
+        shape, (y, x) = self.metadata.levels[level], self.grids[level].spacing_um
+        return shape.tile_height * y, shape.tile_width * x
+
     def thumbnail(self, max_px: int = 1024) -> tuple[RGB, PixelGrid]:
         """The whole slide in at most `max_px` square pixels a side, never finer than the slide itself.
 
@@ -225,17 +277,26 @@ class Slide:
     def close(self) -> None:
         """Let go of the file and of the pyramid's cache. Safe to call twice."""
         with self._lock:
-            pyramid, self._pyramid = self._pyramid, None
-        if pyramid is not None:
+            pyramids, self._pyramids = self._pyramids, {}
+        for pyramid in pyramids.values():
             pyramid.close()
         self.pool.close()
         self._reader.close()
         self.cache.clear()
 
-    def _made_pyramid(self) -> Pyramid:
-        from napari_mmlnb.slides.pyramid import Pyramid  # noqa: PLC0415 (zarr costs a second; only viewers need it)
+    def _made_pyramid(self, colours: Colours = "raw") -> Pyramid:
+        from napari_mmlnb.slides.pyramid import Pyramid  # noqa: PLC0415 (only viewers need it)
 
+        transform = self._srgb() if colours == "srgb" else None
         with self._lock:
-            if self._pyramid is None:
-                self._pyramid = Pyramid(self.tiles, self.grids, self.pool, self.damage)
-            return self._pyramid
+            if colours not in self._pyramids:
+                self._pyramids[colours] = Pyramid(self.tiles, self.grids, self.pool, self.damage, transform)
+            return self._pyramids[colours]
+
+    def _srgb(self) -> SrgbTransform:
+        facts = self.colour_profile
+        problem = "The slide has no colour profile." if facts is None else facts.problem
+        profile = None if problem else self._reader.icc_profile()
+        if profile is None:
+            raise ColourProfileError(problem, "Its colours are shown as they are stored.")
+        return SrgbTransform(profile)

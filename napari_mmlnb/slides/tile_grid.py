@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_mmlnb.geometry import Float64, PixelGrid, Region
+from napari_mmlnb.slides.area_share import area_share
 from napari_mmlnb.slides.tissue import TissueMask
 
 
@@ -83,25 +83,7 @@ def build_tile_grid(
 
 def tissue_share(tissue: TissueMask, grid: PixelGrid) -> Float64:
     """Share of each pixel of `grid` that is tissue, by exact area; (h, w) float64, 0 to 1."""
-    rows = _interval_sums(tissue.mask, tissue.grid, grid, axis=0)
-    counts = _interval_sums(rows, tissue.grid, grid, axis=1)
-    area = counts * math.prod(tissue.grid.spacing_um)
-    return np.clip(area / math.prod(grid.spacing_um), 0.0, 1.0)
-
-
-def _interval_sums(values: npt.NDArray[Any], fine: PixelGrid, coarse: PixelGrid, axis: int) -> Float64:
-    """Sums of fine pixels over each coarse one along an axis, cut ones by their share."""
-    count = values.shape[axis]
-    dtype = np.int32 if values.dtype == np.bool_ else np.float64
-    start = np.zeros([1 if a == axis else n for a, n in enumerate(values.shape)], dtype=dtype)
-    integral = np.concatenate([start, np.cumsum(values, axis=axis, dtype=dtype)], axis=axis)
-    edges = coarse.origin_um[axis] + np.arange(coarse.shape[axis] + 1) * coarse.spacing_um[axis]
-    at = np.clip((edges - fine.origin_um[axis]) / fine.spacing_um[axis], 0, count)
-    low = np.minimum(at.astype(np.intp), count - 1)
-    weight = np.expand_dims(at - low, 1 - axis)
-    sampled = np.take(integral, low, axis) * (1 - weight) + np.take(integral, low + 1, axis) * weight
-    sums: Float64 = np.diff(sampled, axis=axis)
-    return sums
+    return area_share(tissue.mask, tissue.grid, grid)
 
 
 def _tiles(extent_um: float, side_um: float) -> int:

@@ -1,9 +1,9 @@
 """Which stored tiles a grid's tiles are made of, and how.
 
-A tile of the grid is put together from the stored tiles that it touches. Where the reduction to the grid's scale divides
-the stored tiles, each of those is reduced right after it is decoded, while it is in the processor's cache, and only a
-quarter of its pixels (at half the scale) is copied; else the tile is put together at the level's scale and reduced
-then. Both give the same pixels, for blocks are anchored at the level's origin.
+A tile of the grid is put together from the stored tiles that it touches. Where the reduction to the grid's scale
+divides the stored tiles, each of those is reduced right after it is decoded, while it is in the processor's cache, and
+only a quarter of its pixels (at half the scale) is copied; else the tile is put together at the level's scale and
+reduced then. Both give the same pixels, for blocks are anchored at the level's origin.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -92,6 +93,7 @@ class TilePlan:
         self._block = (blocks[0], blocks[1])
         self.decoder_reduction = self._in_decoder(reductions[self.level]) if in_decoder and self._early else 1
         shrink = self._block if self._early else (1, 1)
+        self._left_to_reduce = (shrink[0] // self.decoder_reduction, shrink[1] // self.decoder_reduction)
         self.stored_shape = (stored[0] // shrink[0], stored[1] // shrink[1])
         self._axes = plans
         limits = (-(-self._shape.height // shrink[0]), -(-self._shape.width // shrink[1]))
@@ -133,18 +135,43 @@ class TilePlan:
             np.add.at(change, (row, column), sign)
         return change.cumsum(axis=0).cumsum(axis=1)[:-1, :-1].astype(np.int32)
 
+    @property
+    def decoded_shape(self) -> tuple[int, int, int]:
+        """Of a stored tile as the decoder gives it."""
+        shape, factor = self._shape, self.decoder_reduction
+        return shape.tile_height // factor, shape.tile_width // factor, 3
+
+    def copy(self, decoded: RGB, to: RGB, rows: slice, columns: slice) -> None:
+        """Reduce a part of a stored tile, as the decoder gave it, straight into where it belongs.
+
+        Parameters
+        ----------
+        decoded : ndarray
+            Of `decoded_shape`.
+        to : ndarray
+            The part of a window.
+        rows, columns : slice
+            The part of the stored tile, in pixels of the window.
+        """
+        y, x = self._left_to_reduce
+        if (y, x) == (1, 1):
+            to[...] = decoded[rows, columns]
+            return
+        part = decoded[rows.start * y : rows.stop * y, columns.start * x : columns.stop * x]
+        cv2.resize(part, (to.shape[1], to.shape[0]), dst=to, interpolation=cv2.INTER_AREA)
+
     def reduced(self, stored: RGB) -> RGB:
         """A stored tile as `decoder_reduction` left it, brought to `stored_shape`."""
-        if not self._early:
-            return stored
-        return block_mean(stored, (self._block[0] // self.decoder_reduction, self._block[1] // self.decoder_reduction))
+        return block_mean(stored, self._left_to_reduce)
 
     def finish(self, index: int, window: RGB) -> RGB:
         """A window of pixels to grid tile `index`, (tile_px, tile_px, 3)."""
         row, column = self.tiles.cells[index].tolist()
         rows, columns = self._axes[0][row], self._axes[1][column]
+        shrink = self._block if self._early else (1, 1)
+        window = window[: rows.length // shrink[0], : columns.length // shrink[1]]
         if not self._early:
-            window = block_mean(np.ascontiguousarray(window[: rows.length, : columns.length]), self._block)
+            window = block_mean(np.ascontiguousarray(window), self._block)
         side = self.tiles.tile_px
         return interpolate(window, rows, columns, (side, side))
 
@@ -175,4 +202,4 @@ def _spans(pieces: Mapping[int, tuple[Piece, ...]], of: npt.NDArray[np.int32]) -
     """First and one past the last stored tile for each grid row (or column) in `of`, (2, n); an empty span for none."""
     known = np.array(sorted(pieces), dtype=np.int64)
     spans = np.array([(p[0].stored, p[-1].stored + 1) if (p := pieces[i]) else (0, 0) for i in known.tolist()])
-    return spans.reshape(-1, 2)[np.searchsorted(known, of)].T
+    return spans.astype(np.int64).reshape(-1, 2)[np.searchsorted(known, of)].T

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from napari_mmlnb.errors import SlideReadError, TileReadError
 from napari_mmlnb.slides.backends.base import RGB
+from napari_mmlnb.slides.buffers import Allocate, BufferPool
 from napari_mmlnb.slides.decode_pool import DecodePool, Priority
 from napari_mmlnb.slides.slide import Slide
 from napari_mmlnb.slides.tile_grid import TileGrid
@@ -24,8 +25,6 @@ _BATCHES_AHEAD = 2
 
 # Stored tiles that a thread decodes before it looks whether something more urgent waits: a few milliseconds.
 _STEPS_A_TASK = 12
-
-Allocate = Callable[[tuple[int, ...]], RGB]
 
 
 @dataclass(frozen=True)
@@ -103,16 +102,24 @@ class TileReader:
         )
         self._uses = self._plan.uses(self._order)
         self._held: dict[tuple[int, int], _Held] = {}
-        self._allocate = allocate or _empty
+        self._buffers = BufferPool(allocate)
+        self._windows = BufferPool()
+        self._scratch = threading.local()
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._running: set[Future[None]] = set()
         self._unfinished: list[_Pending] = []
         self._reserved = 0
+        self._begun = False
         self.decoded = 0
         """Stored tiles decoded so far."""
         self.decoded_again = 0
         """Those of them that had been decoded before and could not be held."""
+
+    @property
+    def decoder_reduction(self) -> int:
+        """By which factor the decoder reduces stored tiles; 1 for not at all."""
+        return self._plan.decoder_reduction
 
     def __enter__(self) -> TileReader:
         return self
@@ -133,7 +140,12 @@ class TileReader:
         ------
         SlideReadError
             If the slide was closed meanwhile. A tile that cannot be decoded raises nothing; see `TileBatch.readable`.
+        RuntimeError
+            If it is iterated over a second time.
         """
+        if self._begun:
+            raise RuntimeError("a TileReader reads its tiles once; make another one")
+        self._begun = True
         starts = iter(range(0, len(self._order), self._batch))
         ahead: deque[_Pending] = deque()
         while not self._stopped.is_set():
@@ -169,16 +181,18 @@ class TileReader:
         steps = self._steps(pending)
         pending.left = math.ceil(len(steps) / _STEPS_A_TASK)
         if not steps:
-            self._complete(pending)
+            self._finish_windows(pending)
         for first in range(0, len(steps), _STEPS_A_TASK):
             self._start(Priority.INFERENCE, self._fill, pending, steps[first : first + _STEPS_A_TASK])
+        if self._stopped.is_set():  # `close` may have looked for unfinished ones before this one was there
+            pending.end(stopped=True)
         return pending
 
     def _pending(self, indices: npt.NDArray[np.int64]) -> _Pending:
         side, count = self._plan.tiles.tile_px, len(indices)
-        pixels = self._allocate((count, side, side, 3))
+        pixels = self._buffers.lend((count, side, side, 3))
         batch = TileBatch(indices.astype(np.int64), pixels, np.ones(count, dtype=np.bool_))
-        windows = pixels if self._plan.copies else np.empty((count, *self._plan.window_shape, 3), np.uint8)
+        windows = pixels if self._plan.copies else self._windows.lend((count, *self._plan.window_shape, 3))
         for slot, index in enumerate(indices.tolist()):
             if not self._plan.inside(index):
                 windows[slot] = 255
@@ -204,13 +218,18 @@ class TileReader:
         if not last:
             height, width = self._plan.stored_shape
             keep = _Held(height * width * 3)
-            if self._slide.cache.reserve(keep.nbytes):
+            if self._reserve(keep.nbytes):
                 self._held[key] = keep
-                with self._lock:
-                    self._reserved += keep.nbytes
                 return _Step(key, pastes, keep, fetch=True, free=False)
             self.decoded_again += 1
         return _Step(key, pastes, None, fetch=True, free=False)
+
+    def _reserve(self, count: int) -> bool:
+        with self._lock:  # together with the look at `_stopped`, so that `close` gives back all
+            if self._stopped.is_set() or not self._slide.cache.reserve(count):
+                return False
+            self._reserved += count
+            return True
 
     def _start(self, priority: Priority, call: Callable[..., None], *args: object) -> None:
         with self._lock:
@@ -233,52 +252,77 @@ class TileReader:
                 if self._stopped.is_set():
                     break
                 self._paste(pending, step)
+            if self._stopped.is_set():
+                pending.end(stopped=True)  # there may be holes in it
+            elif self._one_less(pending):
+                self._finish_windows(pending)
         except BaseException as error:
+            for step in steps:
+                if step.fetch and step.held is not None:
+                    step.held.give(None)  # nobody must wait for what never comes
             pending.end(error)
             raise
-        with self._lock:
-            pending.left -= 1
-            last = pending.left == 0
-        if last and self._plan.copies:
-            self._complete(pending)
-        elif last:
-            self._finish_windows(pending)
 
     def _paste(self, pending: _Pending, step: _Step) -> None:
-        stored = self._pixels(step)
+        if step.held is None:
+            self._paste_decoded(pending, step)
+            return
+        stored = self._hold(step, step.held) if step.fetch else step.held.wait(self._stopped)
         for slot, rows, columns, of_rows, of_columns in step.pastes:
             if stored is None:
                 pending.batch.readable[slot] = False
             else:
                 pending.windows[slot, rows, columns] = stored[of_rows, of_columns]
-        if step.free and step.held is not None:
+        if step.free:
             with self._lock:
                 self._reserved -= step.held.nbytes
             self._slide.cache.release(step.held.nbytes)
 
-    def _pixels(self, step: _Step) -> RGB | None:
-        """A stored tile, reduced; None where it cannot be decoded."""
-        held = step.held
-        if held is not None and not step.fetch:
-            return held.wait(self._stopped)
-        pixels: RGB | None = None
-        try:
-            pixels = self._plan.reduced(
-                self._slide.tiles.tile(self._plan.level, *step.key, self._plan.decoder_reduction, keep=False)
-            )
-        except TileReadError:
-            pass
-        except BaseException:
-            if held is not None:
-                held.give(None)
-            raise
-        with self._lock:
-            self.decoded += 1
-        if held is not None:
-            held.give(pixels)
+    def _paste_decoded(self, pending: _Pending, step: _Step) -> None:
+        """Decode a tile that nobody else needs, and reduce it straight into the windows."""
+        decoded = self._decode(step, self._scratch_pixels())
+        for slot, rows, columns, of_rows, of_columns in step.pastes:
+            if decoded is None:
+                pending.batch.readable[slot] = False
+            else:
+                self._plan.copy(decoded, pending.windows[slot, rows, columns], of_rows, of_columns)
+
+    def _hold(self, step: _Step, held: _Held) -> RGB | None:
+        """Decode and reduce a tile that later ones need too."""
+        decoded = self._decode(step)
+        pixels = None if decoded is None else self._plan.reduced(decoded)
+        held.give(pixels)
         return pixels
 
+    def _decode(self, step: _Step, out: RGB | None = None) -> RGB | None:
+        """A stored tile; None where it cannot be decoded."""
+        plan = self._plan
+        try:
+            return self._slide.tiles.tile(plan.level, *step.key, plan.decoder_reduction, keep=False, out=out)
+        except TileReadError:
+            self._slide.damage.add(plan.level, *step.key)
+            return None
+        finally:
+            with self._lock:
+                self.decoded += 1
+
+    def _scratch_pixels(self) -> RGB:
+        """An array of this thread's own to decode into."""
+        scratch: RGB | None = getattr(self._scratch, "pixels", None)
+        if scratch is None:
+            scratch = self._scratch.pixels = np.empty(self._plan.decoded_shape, np.uint8)
+        return scratch
+
+    def _one_less(self, pending: _Pending) -> bool:
+        """Count a task of a batch as done; whether it was the last one."""
+        with self._lock:
+            pending.left -= 1
+            return pending.left == 0
+
     def _finish_windows(self, pending: _Pending) -> None:
+        if self._plan.copies:
+            self._complete(pending)
+            return
         count = len(pending.batch)
         share = math.ceil(count / self._pool.threads)
         pending.left = math.ceil(count / share)
@@ -291,14 +335,11 @@ class TileReader:
                 if pending.batch.readable[slot]:
                     index = int(pending.batch.indices[slot])
                     pending.batch.pixels[slot] = self._plan.finish(index, pending.windows[slot])
+            if self._one_less(pending):
+                self._complete(pending)
         except BaseException as error:
             pending.end(error)
             raise
-        with self._lock:
-            pending.left -= 1
-            last = pending.left == 0
-        if last:
-            self._complete(pending)
 
     def _complete(self, pending: _Pending) -> None:
         pending.batch.pixels[~pending.batch.readable] = 0
@@ -317,8 +358,10 @@ class _Held:
         self._pixels: RGB | None = None
 
     def give(self, pixels: RGB | None) -> None:
-        self._pixels = pixels
-        self._ready.set()
+        """Hand the pixels over; the first word counts."""
+        if not self._ready.is_set():
+            self._pixels = pixels
+            self._ready.set()
 
     def wait(self, stopped: threading.Event) -> RGB | None:
         """The pixels. They were asked for before, so they are there, or on their way."""
@@ -360,7 +403,3 @@ class _Pending:
     def wait(self) -> bool:
         """Whether the batch is complete; False where reading was stopped."""
         return self.done.result()
-
-
-def _empty(shape: tuple[int, ...]) -> RGB:
-    return np.empty(shape, dtype=np.uint8)

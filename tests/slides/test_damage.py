@@ -7,6 +7,8 @@ import pytest
 import tifffile
 
 from napari_mmlnb.errors import SlideReadError, TileReadError
+from napari_mmlnb.slides.damage import DamagedTile, DamageLog
+from napari_mmlnb.slides.decoded_tiles import damage_pattern
 from napari_mmlnb.slides.slide import open_slide
 from napari_mmlnb.slides.tile_grid import build_tile_grid
 from napari_mmlnb.slides.tile_reader import TileReader
@@ -37,6 +39,18 @@ def test_only_the_damaged_region_is_lost(damaged):
             assert slide.read(0, 600, 600, 64, 64).std() > 0
 
 
+def test_the_log_lists_each_tile_once_in_order():
+    log = DamageLog()
+    for tile in ((1, 0, 3), (0, 5, 2), (0, 5, 1), (1, 0, 3), (0, 5, 2)):
+        log.add(*tile)
+    assert log.tiles == (DamagedTile(0, 5, 1), DamagedTile(0, 5, 2), DamagedTile(1, 0, 3))
+    assert len(log) == 3
+    assert log.touches(0, range(4, 6), range(2, 9))
+    assert not log.touches(0, range(5), range(9))
+    assert not log.touches(0, range(4, 6), range(3, 9))
+    assert not log.touches(2, range(9), range(9))
+
+
 def test_the_reader_counts_unreadable_tiles_and_goes_on(damaged):
     path, backend = damaged
     with open_slide(path, backend=backend) as slide:
@@ -59,12 +73,27 @@ def test_the_thumbnail_shows_the_damage_and_the_tissue_counts_it(damaged):
     assert tissue.mask[17:31, 17:31].all()
 
 
-def test_the_pyramid_raises_instead_of_painting_black(damaged):
+def test_the_pyramid_draws_the_damage_instead_of_painting_black_or_white(damaged):
     path, backend = damaged
     with open_slide(path, backend=backend) as slide:
-        with pytest.raises(TileReadError):
-            slide.pyramid[0][:512, :512]
-        assert (slide.pyramid[0][600:700, 600:700] == slide.read(0, 600, 600, 100, 100)).all()
+        shown = slide.pyramid[0][:]
+        assert (shown[256:512, 256:512] == damage_pattern(256, 256)).all()
+        assert [(tile.level, tile.row, tile.column) for tile in slide.damage.tiles] == [(0, 1, 1)]
+        for y, x in ((0, 0), (0, 512), (512, 0), (600, 600)):
+            assert (shown[y : y + 256, x : x + 256] == slide.read(0, y, x, 256, 256)).all()
+        assert shown[512:, 512:].std() > 0
+
+
+def test_damage_is_listed_whoever_meets_it(damaged):
+    path, backend = damaged
+    with open_slide(path, backend=backend) as slide:
+        assert len(slide.damage) == 0
+        everywhere = TissueMask(np.ones((64, 64), bool), find_tissue(slide).grid)
+        with TileReader(slide, build_tile_grid(everywhere, tile_px=128, um_per_px=0.5)) as reader:
+            list(reader)
+        assert slide.damage.tiles == (DamagedTile(0, 1, 1),)
+        slide.pyramid[0][300:310, 300:310]
+        assert len(slide.damage) == 1
 
 
 @pytest.mark.parametrize("keep", [4, 8, 200, 3000])

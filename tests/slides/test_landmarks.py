@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from napari_mmlnb.geometry import PixelGrid
-from napari_mmlnb.slides.pyramid import pyramid_grids
+from napari_mmlnb.slides.backends.base import LevelShape
+from napari_mmlnb.slides.pyramid import pyramid_levels
 from napari_mmlnb.slides.slide import open_slide
 from napari_mmlnb.slides.tile_grid import TileGrid
 from napari_mmlnb.slides.tile_reader import TileReader
+from tests.slides.dots import dot_picture, found_um
 from tests.slides.made import write_tiff
-
-
-def dot_picture(height: int, width: int, centre: tuple[float, float], sigma_px: float = 9.0):
-    """White with one dark, smooth dot; `centre` in pixel edges."""
-    rows, columns = (np.arange(n) + 0.5 - c for n, c in zip((height, width), centre, strict=True))
-    dark = 200 * np.exp(-(rows[:, None] ** 2 + columns[None] ** 2) / (2 * sigma_px**2))
-    return np.repeat(np.rint(255 - dark)[..., None], 3, axis=-1).astype(np.uint8)
-
-
-def found_um(rgb, grid: PixelGrid):
-    """Where the darkness of a picture has its centre, (y, x) micrometres."""
-    dark = 255.0 - rgb[..., 0].astype(np.float64)
-    dark[dark < 3] = 0
-    centre = [
-        float((dark.sum(axis=1 - axis) * (np.arange(dark.shape[axis]) + 0.5)).sum() / dark.sum()) for axis in (0, 1)
-    ]
-    return grid.to_um(centre)
-
 
 # Sizes whose ratios to the further level are 2, 2.5, 3.2, 3.9998 and 4; the last one differs between the axes.
 CASES = {
@@ -43,12 +29,23 @@ CASES = {
 
 
 @pytest.fixture(params=CASES, scope="module")
-def dotted(request, tmp_path_factory):
-    """Write the slide of a case; give its path, the dot in micrometres, and half a level-0 pixel."""
-    (height, width), downsample, mpp, centre = CASES[request.param]
-    path = tmp_path_factory.mktemp("dot") / "dot.tiff"
-    write_tiff(path, picture=dot_picture(height, width, centre), downsamples=(downsample,), mpp=mpp)
-    return path, np.array(centre) * (mpp[1], mpp[0]), 0.5 * np.array((mpp[1], mpp[0]))
+def case(request):
+    """Size, downsample, mpp (x, y) and the dot's centre of a case; the truth, micrometres, and half a level-0 pixel."""
+    size, downsample, mpp, centre = CASES[request.param]
+    return size, downsample, mpp, centre, np.array(centre) * (mpp[1], mpp[0]), 0.5 * np.array((mpp[1], mpp[0]))
+
+
+@pytest.fixture(params=["deflate", "jpeg"], scope="module")
+def dotted(request, case, tmp_path_factory):
+    """Write the slide of a case; give its path, the dot in micrometres, and half a level-0 pixel.
+
+    JPEG is reduced by its decoder where levels are computed, everything else by means.
+    """
+    size, downsample, mpp, centre, truth, tolerance = case
+    path = tmp_path_factory.mktemp("dot") / f"{request.param}.tiff"
+    picture = dot_picture(*size, centre)
+    write_tiff(path, picture=picture, downsamples=(downsample,), mpp=mpp, compression=request.param)
+    return path, truth, tolerance
 
 
 @pytest.mark.parametrize("backend", ["tiff", "openslide"])
@@ -56,6 +53,9 @@ def test_in_every_level_of_the_pyramid(dotted, backend):
     path, truth, tolerance = dotted
     with open_slide(path, backend=backend) as slide:
         assert len(slide.grids) == 2
+        steps = [b.spacing_um[1] / a.spacing_um[1] for a, b in pairwise(slide.pyramid_grids)]
+        assert max(steps) <= 3.0
+        assert len(slide.pyramid) > 2 or steps[0] <= 3.0
         for array, grid in zip(slide.pyramid, slide.pyramid_grids, strict=True):
             window = _around(grid, truth)
             found = found_um(array[window], grid.crop(*window))
@@ -64,22 +64,48 @@ def test_in_every_level_of_the_pyramid(dotted, backend):
             assert (np.abs(found - truth) < limit).all(), (grid, found, truth)
 
 
+@pytest.mark.parametrize("reduce_in_decoder", [False, True])
+@pytest.mark.parametrize("scale", [1.0, 2.0, 2.5])
+def test_in_tiles_at_multiples_of_the_slides_scale(dotted, scale, reduce_in_decoder):
+    path, truth, tolerance = dotted
+    with open_slide(path) as slide:
+        found = _in_tiles(slide, truth, scale * slide.mpp.x, reduce_in_decoder=reduce_in_decoder)
+    assert (np.abs(found - truth) < tolerance).all(), (found, truth)
+
+
 @pytest.mark.parametrize("um_per_px", [0.5, 0.8, 1.0, 1.37])
 def test_in_tiles_of_any_scale(dotted, um_per_px):
     path, truth, tolerance = dotted
+    with open_slide(path) as slide:
+        found = _in_tiles(slide, truth, um_per_px)
+    assert (np.abs(found - truth) < tolerance).all(), (found, truth)
+
+
+def test_reduced_in_the_decoder_it_is_where_it_is_without(tmp_path):
+    """On an Aperio-like slide, 0.25 um to 0.5 um, where this is the usual way: to a fiftieth of a pixel."""
+    centre = (403.3, 651.8)
+    path = tmp_path / "aperio.tiff"
+    picture = dot_picture(960, 1200, centre)
+    write_tiff(path, picture=picture, downsamples=(4.0,), mpp=(0.25, 0.25), compression="jpeg", tile=240)
+    truth = np.array(centre) * 0.25
+    with open_slide(path) as slide:
+        assert 2 in slide.tiles.reductions(0)
+        found = [_in_tiles(slide, truth, 0.5, reduce_in_decoder=reduce) for reduce in (False, True)]
+    assert np.abs(found[0] - found[1]).max() < 0.005
+    assert np.abs(found[1] - truth).max() < 0.05
+
+
+def _in_tiles(slide, truth, um_per_px: float, *, reduce_in_decoder: bool = False):
+    """Where the dot is found in the nine tiles around it: on the edge of one it would be cut."""
     side = 96 * um_per_px
     rows, columns = (int(t // side) for t in truth)
-    # A dot on the edge of a tile is cut; the four tiles around it are put together again.
     cells = np.array([(r, c) for r in range(rows - 1, rows + 2) for c in range(columns - 1, columns + 2)], np.int32)
-    with open_slide(path) as slide:
-        grid = PixelGrid((10_000, 10_000), (side, side))
-        tiles = TileGrid(grid, cells, 96, um_per_px)
-        with TileReader(slide, tiles, batch=4) as reader:
-            pixels = np.concatenate([batch.pixels for batch in reader])
+    tiles = TileGrid(PixelGrid((10_000, 10_000), (side, side)), cells, 96, um_per_px)
+    with TileReader(slide, tiles, batch=4, reduce_in_decoder=reduce_in_decoder) as reader:
+        pixels = np.concatenate([batch.pixels for batch in reader])
     whole = pixels.reshape(3, 3, 96, 96, 3).transpose(0, 2, 1, 3, 4).reshape(288, 288, 3)
     origin = ((rows - 1) * side, (columns - 1) * side)
-    found = found_um(whole, PixelGrid((288, 288), (um_per_px, um_per_px), origin))
-    assert (np.abs(found - truth) < tolerance).all(), (found, truth)
+    return found_um(whole, PixelGrid((288, 288), (um_per_px, um_per_px), origin))
 
 
 @pytest.mark.parametrize("max_px", [5000, 401, 150])
@@ -105,9 +131,11 @@ def test_in_the_thumbnail_of_a_long_slide(tmp_path):
     assert (np.abs(found_um(rgb, grid) - np.array(centre) * 0.5) < 0.25).all()
 
 
-def test_in_virtual_levels_of_a_slide_with_one(tmp_path):
+@pytest.mark.parametrize("compression", ["deflate", "jpeg"])
+def test_in_virtual_levels_of_a_slide_with_one(tmp_path, compression):
     centre, mpp = (3500.7, 1800.2), 0.25
-    path = write_tiff(tmp_path / "one.tiff", picture=dot_picture(4203, 2101, centre), mpp=(mpp, mpp))
+    picture = dot_picture(4203, 2101, centre)
+    path = write_tiff(tmp_path / "one.tiff", picture=picture, mpp=(mpp, mpp), compression=compression)
     with open_slide(path) as slide:
         shapes = [grid.shape for grid in slide.pyramid_grids]
         assert shapes == [(4203, 2101), (2102, 1051), (1051, 526)]
@@ -118,7 +146,8 @@ def test_in_virtual_levels_of_a_slide_with_one(tmp_path):
 
 
 def test_virtual_levels_stop_below_2000_pixels():
-    grids = pyramid_grids([PixelGrid((40_000, 60_001), (0.25, 0.25))])
+    shape = LevelShape(40_000, 60_001, 1.0, 1.0)
+    grids = [level.grid for level in pyramid_levels([shape], [PixelGrid((40_000, 60_001), (0.25, 0.25))])]
     assert max(grids[-1].shape) < 2000 <= max(grids[-2].shape)
     assert grids[-1].spacing_um == (0.25 * 32, 0.25 * 32)
     assert grids[-1].region.width >= grids[0].region.width

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import gc
 import logging
+import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +22,7 @@ from napari_mmlnb.errors import (
 )
 from napari_mmlnb.geometry import Mpp, Region
 from napari_mmlnb.slides.slide import open_slide
+from tests.slides.made import tissue_picture, write_tiff
 
 
 def test_a_slide_says_what_it_is(make_tiff):
@@ -156,6 +161,50 @@ def test_a_closed_slide_refuses_to_read(make_tiff, backend):
     slide.close()
     with pytest.raises(SlideReadError):
         slide.read(0, 0, 0, 10, 10)
+
+
+@pytest.mark.parametrize("backend", ["tiff", "openslide"])
+def test_a_slide_closed_while_it_is_read_gives_pixels_or_says_so(tmp_path, backend):
+    picture = tissue_picture(700, 800)
+    path = write_tiff(tmp_path / "closing.tiff", picture=picture, tile=128)
+    for delay in range(12):
+        slide = open_slide(path, backend=backend)
+        closing = threading.Timer(0.002 * delay, slide.close)
+
+        def look(seed: int, slide=slide) -> int:
+            rng = np.random.default_rng(seed)
+            for count in range(10_000):
+                y, x = int(rng.integers(600)), int(rng.integers(700))
+                try:
+                    part = slide.read(0, y, x, 100, 100)
+                except SlideReadError as error:
+                    assert "closed" in str(error)
+                    assert not isinstance(error, TileReadError)
+                    return count
+                assert (part == picture[y : y + 100, x : x + 100]).all()
+            return 10_000
+
+        with ThreadPoolExecutor(3) as threads:
+            closing.start()
+            counts = list(threads.map(look, range(3)))
+        closing.join(20)
+        assert max(counts) < 10_000
+
+
+def test_opening_and_closing_leaves_no_threads_and_no_files(make_tiff):
+    path = make_tiff(downsamples=(2.0,))
+    threads = set(threading.enumerate())
+    for _ in range(50):
+        with open_slide(path) as slide:
+            slide.pyramid[0][:300, :300]
+            slide.levels_as().read(0, 0, 0, 300, 300)
+            slide.thumbnail(100)
+            assert slide.cache.used_bytes > 0
+        assert slide.cache.used_bytes == 0
+    gc.collect()
+    assert {thread for thread in set(threading.enumerate()) - threads if thread.name.startswith("decode")} == set()
+    held = Path("/proc/self/fd")
+    assert not held.is_dir() or str(path) not in {os.path.realpath(file) for file in held.iterdir()}
 
 
 def test_the_thumbnail_is_never_finer_than_the_slide(make_tiff):

@@ -6,8 +6,11 @@ import pytest
 import tifffile
 
 from napari_mmlnb.errors import SlideReadError
+from napari_mmlnb.geometry import PixelGrid
 from napari_mmlnb.slides.slide import open_slide
-from tests.slides.made import area_level, tissue_picture, write_tiff
+from napari_mmlnb.slides.tile_grid import TileGrid
+from napari_mmlnb.slides.tile_reader import TileReader
+from tests.slides.made import area_level, tissue_picture, unmarked_rgb_jpeg, write_tiff
 
 
 @pytest.mark.parametrize("ome", [False, True])
@@ -35,6 +38,25 @@ def test_jpeg_colours_are_right(tmp_path, photometric):
         out = slide.read(0, 0, 0, 500, 500)
         assert np.abs(out.astype(float) - picture).mean() < 3
         assert (out == reference.read(0, 0, 0, 500, 500)).all()
+
+
+def test_rgb_in_jpeg_of_which_only_the_tiff_says_so(tmp_path):
+    """A decoder that goes by the JPEG alone takes this for YCbCr and is 47 grey levels wrong."""
+    picture = tissue_picture(256, 512)
+    tiles = [unmarked_rgb_jpeg(np.ascontiguousarray(picture[:, left : left + 256])) for left in (0, 256)]
+    path = tmp_path / "trap.tiff"
+    tifffile.imwrite(
+        path, iter(tiles), shape=picture.shape, dtype=np.uint8, tile=(256, 256), photometric="rgb", compression="jpeg",
+        compressionargs={"outcolorspace": "RGB"}, resolution=(2e4, 2e4), resolutionunit="CENTIMETER", metadata=None,
+    )  # fmt: skip
+    assert np.abs(imagecodecs.jpeg8_decode(tiles[0]).astype(float) - picture[:, :256]).mean() > 20
+    with open_slide(path, backend="tiff") as slide:
+        assert np.abs(slide.read(0, 0, 0, 256, 512).astype(float) - picture).mean() < 3
+        tiles = TileGrid(PixelGrid((2, 4), (64.0, 64.0)), np.array([(0, 0), (1, 2)], np.int32), 64, 1.0)
+        with TileReader(slide, tiles, reduce_in_decoder=True) as reader:
+            (batch,) = reader
+        mean = picture.reshape(128, 2, 256, 2, 3).mean(axis=(1, 3))
+        assert np.abs(batch.pixels[1] - mean[64:128, 128:192]).mean() < 3
 
 
 def test_rgb_in_jpeg_without_an_adobe_marker(tmp_path):
@@ -110,11 +132,11 @@ def test_what_is_no_rgb_picture_is_refused_with_a_reason(tmp_path, shape, dtype,
     assert "RGB" in str(caught.value)
 
 
-def test_a_striped_tiff_is_no_slide(tmp_path):
+def test_a_striped_tiff_is_not_for_this_backend(tmp_path):
     path = tmp_path / "flat.tiff"
     tifffile.imwrite(path, np.zeros((300, 300, 3), np.uint8), photometric="rgb")
     with pytest.raises(SlideReadError, match="not tiled"):
-        open_slide(path, mpp=0.5)
+        open_slide(path, mpp=0.5, backend="tiff")
 
 
 def test_tiles_never_stored_are_white(tmp_path):
