@@ -5,10 +5,14 @@ import json
 import click
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from napari_mmlnb.cli.info import command
 from napari_mmlnb.cli.mpp import MPP
-from napari_mmlnb.errors import ImplausibleMppError
+from napari_mmlnb.errors import ImplausibleMppError, UnknownNameError
+from napari_mmlnb.slides.backends import remote_patience
+from napari_mmlnb.slides.backends.remote_patience import RemoteLimits
+from tests.slides.backends.file_server import SECRET, serve
 
 
 def run(*arguments: object):
@@ -61,3 +65,37 @@ def test_scales_that_are_understood(text, value):
 def test_scales_that_are_not(text):
     with pytest.raises(click.BadParameter, match="micrometres per pixel"):
         MPP.convert(text, None, None)
+
+
+def test_a_backend_that_was_asked_for(make_tiff):
+    facts = json.loads(run(make_tiff(), "--json", "--backend", "openslide").stdout)
+    assert facts["backend"] == "openslide"
+    with pytest.raises(UnknownNameError, match="openslide, tiff"):
+        run(make_tiff(), "--backend", "magic")
+
+
+def test_a_picture_without_tiles_says_so(tmp_path):
+    Image.new("RGB", (30, 20)).save(tmp_path / "a.png", dpi=(50_800, 50_800))
+    text = run(tmp_path / "a.png").stdout
+    assert "PNG, no tiles" in text
+    assert "0.5 x 0.5 um per pixel (png.pHYs)" in text
+
+
+def test_a_slide_at_a_url_and_its_credentials(make_tiff, tmp_path):
+    make_tiff("slide.tiff")
+    with serve(tmp_path) as web:
+        url = f"{web.url.replace('//', f'//jane:{SECRET}@')}/slide.tiff?sig={SECRET}"
+        facts = json.loads(run(url, "--json").stdout)
+    assert facts["backend"] == "remote"
+    assert facts["size_px"] == [700, 600]
+    assert facts["path"] == f"{web.url}/slide.tiff"
+    assert SECRET not in json.dumps(facts)
+
+
+@pytest.mark.parametrize("url", ["ftp://host/a.svs", f"http://jane:{SECRET}@127.0.0.1:9/a.svs?sig={SECRET}"])
+def test_a_url_that_cannot_be_opened_is_one_line_and_exit_code_2(mmlnb, url, monkeypatch):
+    monkeypatch.setattr(remote_patience, "LIMITS", RemoteLimits(open_s=2.0, read_s=1.0))
+    ended = mmlnb("info", url)
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert SECRET not in ended.stderr
