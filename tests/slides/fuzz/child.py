@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from tests.slides.fuzz.cases import Case
 
-SECONDS_A_SLIDE = 60
+SECONDS_A_SLIDE = 120
 """More than any damaged slide may take on a slow and busy machine; they take a fraction of a second."""
 
 _PROJECT = Path(__file__).parents[3]

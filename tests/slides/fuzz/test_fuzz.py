@@ -31,7 +31,7 @@ from tests.slides.fuzz.damage import Hits
 from tests.slides.fuzz.seeds import SEEDS, TILE, Codec, picture
 
 SECONDS = 20
-"""What one slide may take, in all ways of reading it, on a machine that is busy."""
+"""Of the processor that one slide may take, in all ways of reading it; one that only waits is ended by `read_cases`."""
 MEGABYTES = 300
 """By how much the process may have grown while it read one, for a moment."""
 ADLER_COLLISIONS = 0.02
