@@ -61,7 +61,10 @@ def take(viewer: napari.Viewer, path: Path) -> None:
 
 def classify(viewer: napari.Viewer, workspace: Workspace, slide: Path) -> None:
     """Open a slide and classify it as a person would."""
-    if workspace.open_slide(slide) is None:
+    before = workspace.shelf.session
+    workspace.open_slide(slide)
+    wait(lambda: not workspace.loader.busy)
+    if workspace.shelf.session is before:
         raise SystemExit(workspace.slide_box.error.text())
     wait(lambda: workspace.model_box.bundle is not None)
     settle(viewer)
