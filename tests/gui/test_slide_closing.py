@@ -20,15 +20,23 @@ PLUGIN = "napari-mmlnb"
 CYCLES = 50
 
 
-def decoding_threads() -> int:
-    return sum(thread.name.startswith(("decode", "mmlnb-close")) for thread in threading.enumerate())
+@pytest.fixture
+def decoding_threads():
+    """Counts the threads that decode or close slides and were not there before the test: another test's are not ours."""
+    before = set(threading.enumerate())
+
+    def count() -> int:
+        new = set(threading.enumerate()) - before
+        return sum(thread.name.startswith(("decode", "mmlnb-close")) for thread in new)
+
+    return count
 
 
 def open_files(path) -> int:
     return sum(file.path == str(path) for file in psutil.Process().open_files())
 
 
-def test_fifty_slides_opened_and_removed_leave_nothing_behind(make_workspace, qtbot, small_slide):
+def test_fifty_slides_opened_and_removed_leave_nothing_behind(make_workspace, qtbot, small_slide, decoding_threads):
     workspace = make_workspace(MadeUpRunner())
     slides = []
     for _ in range(CYCLES):
@@ -43,7 +51,9 @@ def test_fifty_slides_opened_and_removed_leave_nothing_behind(make_workspace, qt
     assert sum(slide() is not None for slide in slides) <= 2, "the last one may still be on its way out"
 
 
-def test_slides_that_came_by_a_drop_are_let_go_of_without_a_workspace(make_napari_viewer, qtbot, small_slide):
+def test_slides_that_came_by_a_drop_are_let_go_of_without_a_workspace(
+    make_napari_viewer, qtbot, small_slide, decoding_threads
+):
     viewer = make_napari_viewer()
     for _ in range(5):
         viewer.open(small_slide, plugin=PLUGIN)

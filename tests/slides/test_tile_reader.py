@@ -39,8 +39,8 @@ def until(holds, seconds: float = 20.0) -> None:
         time.sleep(0.002)
 
 
-def decoding_threads() -> int:
-    return sum(thread.name.startswith("decode") for thread in threading.enumerate())
+def decoding_threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith("decode")}
 
 
 def all_of(reader: TileReader) -> dict[int, np.ndarray]:
@@ -279,7 +279,7 @@ def test_close_stops_soon_and_leaves_no_threads():
         reader.close()
         time.sleep(0.1)
         assert len(made.reads) == asked
-        assert decoding_threads() == before
+        assert decoding_threads() <= before
 
 
 def test_closing_leaves_the_slides_own_threads_to_the_slide():
@@ -289,7 +289,7 @@ def test_closing_leaves_the_slides_own_threads_to_the_slide():
             next(iter(reader))
         with TileReader(slide, tiles_of(10, 10)) as reader:
             assert len(all_of(reader)) == 100
-    assert decoding_threads() == before
+    assert decoding_threads() <= before
 
 
 def test_close_from_another_thread_ends_the_iteration():
