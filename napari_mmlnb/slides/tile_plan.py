@@ -8,8 +8,7 @@ reduced then. Both give the same pixels, for blocks are anchored at the level's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -18,27 +17,9 @@ import numpy.typing as npt
 from napari_mmlnb.geometry import PixelGrid
 from napari_mmlnb.slides.backends.base import RGB, LevelShape
 from napari_mmlnb.slides.decoded_tiles import block_mean
+from napari_mmlnb.slides.paste_table import AxisPieces, PasteTable, Piece
 from napari_mmlnb.slides.resample import AxisPlan, best_level, interpolate
 from napari_mmlnb.slides.tile_grid import TileGrid
-
-
-@dataclass(frozen=True)
-class Piece:
-    """The part of a grid tile, along one axis, that one stored tile gives.
-
-    Parameters
-    ----------
-    stored : int
-        Row or column of the stored tile.
-    to : slice
-        Pixels of the window.
-    of : slice
-        Pixels of the (reduced) stored tile.
-    """
-
-    stored: int
-    to: slice
-    of: slice
 
 
 class TilePlan:
@@ -96,19 +77,22 @@ class TilePlan:
         self._left_to_reduce = (shrink[0] // self.decoder_reduction, shrink[1] // self.decoder_reduction)
         self.stored_shape = (stored[0] // shrink[0], stored[1] // shrink[1])
         self._axes = plans
-        limits = (-(-self._shape.height // shrink[0]), -(-self._shape.width // shrink[1]))
-        self._pieces = [
-            {
-                index: _pieces(
-                    plan.start // shrink[axis], plan.length // shrink[axis], self.stored_shape[axis], limits[axis]
-                )
-                for index, plan in plans[axis].items()
-            }
-            for axis in (0, 1)
-        ]
         self.window_shape = (
             max((plan.length // shrink[0] for plan in plans[0].values()), default=tiles.tile_px),
             max((plan.length // shrink[1] for plan in plans[1].values()), default=tiles.tile_px),
+        )
+        limits = (-(-self._shape.height // shrink[0]), -(-self._shape.width // shrink[1]))
+        self._pieces = tuple(
+            AxisPieces(
+                {
+                    index: _pieces(
+                        plan.start // shrink[axis], plan.length // shrink[axis], self.stored_shape[axis], limits[axis]
+                    )
+                    for index, plan in plans[axis].items()
+                },
+                self.window_shape[axis],
+            )
+            for axis in (0, 1)
         )
         self.copies = self._early and all(plan.copies for axis in plans for plan in axis.values())
         """Whether windows are the tiles themselves."""
@@ -118,19 +102,21 @@ class TilePlan:
         row, column = self.tiles.cells[index].tolist()
         return self._pieces[0][row], self._pieces[1][column]
 
-    def inside(self, index: int) -> bool:
-        """Whether the pieces fill the window, so that nothing of it lies beyond the level."""
-        return all(
-            bool(pieces) and pieces[0].to.start == 0 and pieces[-1].to.stop == extent
-            for pieces, extent in zip(self.pieces(index), self.window_shape, strict=True)
-        )
+    def inside(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Whether the pieces fill the window of each grid tile, so that nothing of it lies beyond the level, (n,)."""
+        cells = self._cells(indices)
+        return self._pieces[0].fills(cells[:, 0]) & self._pieces[1].fills(cells[:, 1])
+
+    def pastes(self, indices: npt.NDArray[np.int64]) -> PasteTable:
+        """Which stored tiles a batch of grid tiles needs, and where their parts go."""
+        return PasteTable.of(self._pieces[0], self._pieces[1], self._cells(indices))
 
     def uses(self, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
         """How many of the tiles in `order` need each stored tile of the level, (rows, columns) int32."""
         shape = self._shape.tiles
         change = np.zeros((shape[0] + 1, shape[1] + 1), dtype=np.int32)
-        cells = self.tiles.cells[np.asarray(order, dtype=np.int64)]
-        (top, bottom), (left, right) = (_spans(self._pieces[axis], cells[:, axis]) for axis in (0, 1))
+        cells = self._cells(order)
+        (top, bottom), (left, right) = (self._pieces[axis].spans(cells[:, axis]) for axis in (0, 1))
         for row, column, sign in ((top, left, 1), (bottom, left, -1), (top, right, -1), (bottom, right, 1)):
             np.add.at(change, (row, column), sign)
         return change.cumsum(axis=0).cumsum(axis=1)[:-1, :-1].astype(np.int32)
@@ -160,6 +146,11 @@ class TilePlan:
         part = decoded[rows.start * y : rows.stop * y, columns.start * x : columns.stop * x]
         cv2.resize(part, (to.shape[1], to.shape[0]), dst=to, interpolation=cv2.INTER_AREA)
 
+    @property
+    def reduces(self) -> bool:
+        """Whether stored tiles are still to be reduced once they are decoded."""
+        return self._left_to_reduce != (1, 1)
+
     def reduced(self, stored: RGB) -> RGB:
         """A stored tile as `decoder_reduction` left it, brought to `stored_shape`."""
         return block_mean(stored, self._left_to_reduce)
@@ -174,6 +165,9 @@ class TilePlan:
             window = block_mean(np.ascontiguousarray(window), self._block)
         side = self.tiles.tile_px
         return interpolate(window, rows, columns, (side, side))
+
+    def _cells(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        return self.tiles.cells[np.asarray(indices, dtype=np.int64)].astype(np.int64)
 
     def _in_decoder(self, reductions: Sequence[int]) -> int:
         return max(factor for factor in reductions if all(block % factor == 0 for block in self._block))
@@ -196,10 +190,3 @@ def _pieces(start: int, length: int, side: int, limit: int) -> tuple[Piece, ...]
         )
         for stored in range(first // side, -(-last // side) if last > first else first // side)
     )
-
-
-def _spans(pieces: Mapping[int, tuple[Piece, ...]], of: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
-    """First and one past the last stored tile for each grid row (or column) in `of`, (2, n); an empty span for none."""
-    known = np.array(sorted(pieces), dtype=np.int64)
-    spans = np.array([(p[0].stored, p[-1].stored + 1) if (p := pieces[i]) else (0, 0) for i in known.tolist()])
-    return spans.astype(np.int64).reshape(-1, 2)[np.searchsorted(known, of)].T

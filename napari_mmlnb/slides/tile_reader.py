@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,9 @@ _BATCHES_AHEAD = 2
 
 # Stored tiles that a thread decodes before it looks whether something more urgent waits: a few milliseconds.
 _STEPS_A_TASK = 12
+
+# Stored tiles that are held come and go by the dozen.
+_SPARE = 64
 
 
 @dataclass(frozen=True)
@@ -104,8 +108,10 @@ class TileReader:
         self._held: dict[tuple[int, int], _Held] = {}
         self._buffers = BufferPool(allocate)
         self._windows = BufferPool()
+        self._kept = BufferPool(spare=_SPARE)
         self._scratch = threading.local()
         self._stopped = threading.Event()
+        self._arrival = threading.Condition()
         self._lock = threading.Lock()
         self._running: set[Future[None]] = set()
         self._unfinished: list[_Pending] = []
@@ -193,31 +199,29 @@ class TileReader:
         pixels = self._buffers.lend((count, side, side, 3))
         batch = TileBatch(indices.astype(np.int64), pixels, np.ones(count, dtype=np.bool_))
         windows = pixels if self._plan.copies else self._windows.lend((count, *self._plan.window_shape, 3))
-        for slot, index in enumerate(indices.tolist()):
-            if not self._plan.inside(index):
-                windows[slot] = 255
+        for slot in np.flatnonzero(~self._plan.inside(indices)).tolist():
+            windows[slot] = 255
         return _Pending(batch, windows)
 
     def _steps(self, pending: _Pending) -> list[_Step]:
         """The stored tiles that a batch needs, in the order of the file, and where their pixels go."""
-        pastes: dict[tuple[int, int], list[_Paste]] = {}
-        for slot, index in enumerate(pending.batch.indices.tolist()):
-            rows, columns = self._plan.pieces(index)
-            for row in rows:
-                for column in columns:
-                    paste = (slot, row.to, column.to, row.of, column.of)
-                    pastes.setdefault((row.stored, column.stored), []).append(paste)
-        return [self._step(key, pastes[key]) for key in sorted(pastes)]
+        table = self._plan.pastes(pending.batch.indices)
+        rows, columns = table.stored[:, 0], table.stored[:, 1]
+        self._uses[rows, columns] -= np.diff(table.first).astype(np.int32)
+        last = (self._uses[rows, columns] == 0).tolist()
+        first, pastes = table.first.tolist(), table.pastes.tolist()
+        return [
+            self._step((row, column), pastes[first[nth] : first[nth + 1]], last[nth])
+            for nth, (row, column) in enumerate(table.stored.tolist())
+        ]
 
-    def _step(self, key: tuple[int, int], pastes: list[_Paste]) -> _Step:
-        self._uses[key] -= len(pastes)
-        last = self._uses[key] == 0
+    def _step(self, key: tuple[int, int], pastes: list[_Paste], last: bool) -> _Step:
         held = self._held.pop(key, None) if last else self._held.get(key)
         if held is not None:
             return _Step(key, pastes, held, fetch=False, free=last)
         if not last:
             height, width = self._plan.stored_shape
-            keep = _Held(height * width * 3)
+            keep = _Held(height * width * 3, self._arrival)
             if self._reserve(keep.nbytes):
                 self._held[key] = keep
                 return _Step(key, pastes, keep, fetch=True, free=False)
@@ -268,11 +272,11 @@ class TileReader:
             self._paste_decoded(pending, step)
             return
         stored = self._hold(step, step.held) if step.fetch else step.held.wait(self._stopped)
-        for slot, rows, columns, of_rows, of_columns in step.pastes:
+        for slot, top, bottom, left, right, of_top, of_bottom, of_left, of_right in step.pastes:
             if stored is None:
                 pending.batch.readable[slot] = False
             else:
-                pending.windows[slot, rows, columns] = stored[of_rows, of_columns]
+                pending.windows[slot, top:bottom, left:right] = stored[of_top:of_bottom, of_left:of_right]
         if step.free:
             with self._lock:
                 self._reserved -= step.held.nbytes
@@ -281,20 +285,21 @@ class TileReader:
     def _paste_decoded(self, pending: _Pending, step: _Step) -> None:
         """Decode a tile that nobody else needs, and reduce it straight into the windows."""
         decoded = self._decode(step, self._scratch_pixels())
-        for slot, rows, columns, of_rows, of_columns in step.pastes:
+        for slot, top, bottom, left, right, *of in step.pastes:
             if decoded is None:
                 pending.batch.readable[slot] = False
             else:
-                self._plan.copy(decoded, pending.windows[slot, rows, columns], of_rows, of_columns)
+                self._plan.copy(decoded, pending.windows[slot, top:bottom, left:right], slice(*of[:2]), slice(*of[2:]))
 
     def _hold(self, step: _Step, held: _Held) -> RGB | None:
         """Decode and reduce a tile that later ones need too."""
-        decoded = self._decode(step)
+        reduces = self._plan.reduces
+        decoded = self._decode(step, self._scratch_pixels() if reduces else self._kept.lend(self._plan.decoded_shape))
         pixels = None if decoded is None else self._plan.reduced(decoded)
         held.give(pixels)
         return pixels
 
-    def _decode(self, step: _Step, out: RGB | None = None) -> RGB | None:
+    def _decode(self, step: _Step, out: RGB) -> RGB | None:
         """A stored tile; None where it cannot be decoded."""
         plan = self._plan
         try:
@@ -346,33 +351,45 @@ class TileReader:
         pending.end()
 
 
-_Paste = tuple[int, slice, slice, slice, slice]
+_Paste = list[int]
+"""A row of `PasteTable.pastes`."""
 
 
 class _Held:
-    """A stored tile that later tiles need too."""
+    """A stored tile that later tiles need too.
 
-    def __init__(self, nbytes: int) -> None:
+    There are as many of them as stored tiles; who waits for one (hardly anybody does) waits where all wait.
+    """
+
+    __slots__ = ("_arrival", "_awaited", "_pixels", "_ready", "nbytes")
+
+    def __init__(self, nbytes: int, arrival: threading.Condition) -> None:
         self.nbytes = nbytes
-        self._ready = threading.Event()
+        self._arrival = arrival
+        self._awaited = False
+        self._ready = False
         self._pixels: RGB | None = None
 
     def give(self, pixels: RGB | None) -> None:
         """Hand the pixels over; the first word counts."""
-        if not self._ready.is_set():
+        if not self._ready:
             self._pixels = pixels
-            self._ready.set()
+            self._ready = True
+            if self._awaited:
+                with self._arrival:
+                    self._arrival.notify_all()
 
     def wait(self, stopped: threading.Event) -> RGB | None:
         """The pixels. They were asked for before, so they are there, or on their way."""
-        while not self._ready.wait(0.1):
-            if stopped.is_set():
-                return None
+        if not self._ready:
+            with self._arrival:
+                self._awaited = True
+                while not (self._ready or stopped.is_set()):
+                    self._arrival.wait(0.1)
         return self._pixels
 
 
-@dataclass(frozen=True)
-class _Step:
+class _Step(NamedTuple):
     key: tuple[int, int]
     pastes: list[_Paste]
     held: _Held | None

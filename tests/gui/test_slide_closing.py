@@ -22,7 +22,7 @@ CYCLES = 50
 
 @pytest.fixture
 def decoding_threads():
-    """Counts the threads that decode or close slides and were not there before the test: another test's are not ours."""
+    """Counts the threads that decode or close slides and were not there before: another test's are not ours."""
     before = set(threading.enumerate())
 
     def count() -> int:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from napari_mmlnb.errors import TileReadError
 from napari_mmlnb.slides.location import Location
@@ -18,9 +18,8 @@ from napari_mmlnb.slides.location import Location
 _CHANGED = "The slide's file was changed or removed after it was opened."
 
 
-@dataclass(frozen=True)
-class FileState:
-    """What changes when a file does.
+class FileState(NamedTuple):
+    """What changes when a file does; compared after every read, so a plain tuple.
 
     Parameters
     ----------
@@ -67,5 +66,6 @@ class WatchedFiles:
         TileReadError
             If one was changed, replaced or removed.
         """
-        if any(FileState.of(file) != state for file, state in self._states.items()):
-            raise TileReadError(self._location, _CHANGED, "Open it again.")
+        for file, state in self._states.items():
+            if FileState.of(file) != state:
+                raise TileReadError(self._location, _CHANGED, "Open it again.")
