@@ -18,7 +18,7 @@ _DARKEST = 110
 # How far blue may lie below green (yellow glass), red or blue above it, and both together: that is how stain looks.
 _LARGEST_YELLOW = 60
 _LARGEST_TINT = 20
-_LARGEST_PINK = 24
+_LARGEST_PINK = 18
 # What is glass is of one colour: most of what is as bright in green is about as bright in red and blue.
 _NEAR = 4
 _SPREAD = 8
@@ -28,7 +28,7 @@ _SMALLEST_SHARE = 0.005
 _FILL_LEVEL = 254
 _SHARE_BESIDE_FILL = 0.05
 
-_LOOKED_AT_PX = 100_000
+_LOOKED_AT_PX = 60_000
 
 
 def glass_colour(pixels: RGB) -> tuple[float, float, float]:
@@ -54,13 +54,21 @@ def glass_colour(pixels: RGB) -> tuple[float, float, float]:
     if level is None:
         return USUAL
     near = candidates[np.abs(candidates[:, 1].astype(np.int16) - level) <= _NEAR]
-    colour = np.array([np.bincount(near[:, channel], minlength=256).argmax() for channel in range(3)])
-    alike = (np.abs(near - colour) <= _SPREAD).all(axis=1)
-    return (float(colour[0]), float(colour[1]), float(colour[2])) if alike.mean() > 0.5 else USUAL
+    colour = np.array([np.bincount(near[:, channel], minlength=256).argmax() for channel in range(3)], dtype=np.int16)
+    if _alike(near, colour).mean() < 0.5:
+        return USUAL
+    # What noise leaves of pale stain may look like glass; but not all that is about as pale.
+    mean = flat[_alike(flat, colour)].mean(axis=0)
+    return (float(colour[0]), float(colour[1]), float(colour[2])) if _may_be_glass(mean[None]).all() else USUAL
 
 
-def _may_be_glass(flat: RGB) -> npt.NDArray[np.bool_]:
-    red, green, blue = (flat[:, channel].astype(np.int16) for channel in range(3))
+def _alike(flat: RGB, colour: npt.NDArray[np.int16]) -> npt.NDArray[np.bool_]:
+    alike: npt.NDArray[np.bool_] = (np.abs(flat - colour) <= _SPREAD).all(axis=1)
+    return alike
+
+
+def _may_be_glass(flat: npt.NDArray[np.uint8 | np.float64]) -> npt.NDArray[np.bool_]:
+    red, green, blue = flat.astype(np.float32).T
     may: npt.NDArray[np.bool_] = np.minimum(np.minimum(red, green), blue) >= _DARKEST
     may &= (red - green <= _LARGEST_TINT) & (blue - green <= _LARGEST_TINT)
     may &= (red + blue - 2 * green <= _LARGEST_PINK) & (green - blue <= _LARGEST_YELLOW)

@@ -3,9 +3,8 @@
 The stains of tissue absorb green most; pens absorb otherwise. Blue and green ink take more red than green, more than
 haematoxylin ever does; black takes all alike. Red ink is the hard one, for it absorbs as blood does, a little more of
 the blue than eosin. Only its strength and its place tell it: it is denser than a section of blood or muscle a few
-micrometres thick, and it lies on the coverslip, so that a good part of its outline runs over empty glass. A red
-stroke that is thin, or lies wholly over tissue, is therefore taken for tissue, and a thick clot of blood on bare glass
-for ink.
+micrometres thick, and a good part of its outline runs over empty glass. So a pale red stroke is taken for tissue, one
+over tissue wherever it is not so dense that no section could be, and a thick clot of blood on bare glass for ink.
 """
 
 from __future__ import annotations
@@ -28,22 +27,22 @@ Bytes = npt.NDArray[np.uint8]
 _INK, _OPAQUE_RED, _REDDISH, _DENSE_RED = 1, 2, 4, 8
 _COLOUR_SHIFT = 3
 
-# Strokes are hundreds of micrometres wide; what is narrower than this is no pen.
+# A stroke is hundreds of micrometres wide; what is narrower than this is no pen.
 _NARROWEST_UM = 32.0
 # Half the width of pale streaks within a stroke.
 _STREAK_UM = 64.0
 # Around ink, where it thins out and its colour is that of stain.
-_RIM_UM = 24.0
+_RIM_UM = 16.0
 
 _BLACK_LEVEL = 50
 NARROWEST_BLACK_UM = 100.0
 """A black area that was not scanned is at least so wide, micrometres."""
-_SMALLEST_RED_MM2 = 0.01
-_GLASS_SHARE = 0.2
-_RED_RIM_UM, _PALE_RED_UM = 64.0, 100.0
+_SMALLEST_RED_MM2 = 0.004
+_OPAQUE_SHARE, _GLASS_SHARE = 0.1, 0.3
+_RED_RIM_UM, _PALE_RED_UM = 64.0, 32.0
 
 
-def ink_mask(rgb: RGB, glass: tuple[float, float, float], stained: Mask, um_per_px: float) -> Mask:
+def ink_mask(rgb: RGB, glass: tuple[float, float, float], stained: Mask, black: Mask, um_per_px: float) -> Mask:
     """Where a pen covers the slide, with the rim in which ink thins out.
 
     Parameters
@@ -54,8 +53,10 @@ def ink_mask(rgb: RGB, glass: tuple[float, float, float], stained: Mask, um_per_
         Grey levels of empty glass in red, green and blue.
     stained : ndarray
         (h, w) bool, what looks like tissue, ink included; the rest is glass.
+    black : ndarray
+        (h, w) bool, what was not scanned.
     um_per_px : float
-        Scale of both.
+        Scale of all three.
 
     Returns
     -------
@@ -63,6 +64,7 @@ def ink_mask(rgb: RGB, glass: tuple[float, float, float], stained: Mask, um_per_
         (h, w) bool.
     """
     kinds = _kinds(rgb, glass)
+    kinds[black] = 0
     core = _opened(kinds & np.uint8(_INK | _OPAQUE_RED), um_per_px)
     if cv2.countNonZero(kinds & _DENSE_RED):
         core |= _red_strokes(kinds, stained, um_per_px)
@@ -97,7 +99,7 @@ def black_mask(channels: Sequence[Bytes], um_per_px: float) -> Bytes:
 
 
 def _kinds(rgb: RGB, glass: tuple[float, float, float]) -> Bytes:
-    """What each pixel may be, by its colour, (h, w) uint8 of flags; looked up, for few colours are to be told apart."""
+    """What each pixel may be, by its colour, (h, w) uint8 of flags; looked up, for few colours need telling apart."""
     red, green, blue = (channel >> _COLOUR_SHIFT for channel in cv2.split(rgb))
     index = red.astype(np.uint16) << 10 | green.astype(np.uint16) << 5 | blue
     return np.take(_kinds_of_colours(glass), index)
@@ -111,20 +113,22 @@ def _kinds_of_colours(glass: tuple[float, float, float]) -> Bytes:
     red, green, blue = optical_density(colours, glass).T
     strongest, weakest = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
     blues = (red > 0.3) & ((red > 1.35 * green) | (red > 1.15 * green + 0.06))
+    blues |= (red > 0.75) & (red > 1.03 * green) & (blue < 0.6 * red)
     greens = (red > 0.25) & (red > 1.25 * green) & (blue > 0.8 * green)
-    blacks = (weakest > 0.6) & (strongest - weakest < 0.2 * strongest)
+    blacks = (weakest > 0.9) | (weakest > 0.6) & (strongest - weakest < 0.2 * strongest)
     opaque = (green > 0.95) & (blue > 0.6 * green) & (red < 0.6 * green)
     reddish = (green > 0.25) & (blue > 0.65 * green) & (red < 0.35 * green)
     kinds = _INK * (blues | greens | blacks) + _OPAQUE_RED * opaque + _REDDISH * (reddish | opaque)
-    return (kinds + _DENSE_RED * (reddish & (green > 0.6))).astype(np.uint8)
+    return (kinds + _DENSE_RED * (reddish & (green > 0.52))).astype(np.uint8)
 
 
 def _red_strokes(kinds: Bytes, stained: Mask, um_per_px: float) -> Bytes:
-    """Red ink: dense, with a good part of its surroundings glass; and what is paler of the same colour beside it."""
+    """Red ink: dense, and opaque in places or with a good part of its surroundings glass; and its paler rim."""
     streaky = _opened(kinds & np.uint8(_DENSE_RED | _OPAQUE_RED), um_per_px)
     dense = cv2.morphologyEx(streaky, cv2.MORPH_CLOSE, _disc(_STREAK_UM, um_per_px))
     reddish = _opened(kinds & np.uint8(_REDDISH), um_per_px)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(dense)
+    opaque = np.bincount(labels[(kinds & _OPAQUE_RED) > 0], minlength=count)
     rim, beside = _disc(_RED_RIM_UM, um_per_px), _disc(_PALE_RED_UM, um_per_px)
     margin = max(rim.shape[0], beside.shape[0])
     found = np.zeros_like(kinds)
@@ -136,7 +140,8 @@ def _red_strokes(kinds: Bytes, stained: Mask, um_per_px: float) -> Bytes:
         columns = slice(max(left - margin, 0), left + width + margin)
         one = (labels[rows, columns] == label).astype(np.uint8)
         around = cv2.dilate(one, rim) > one
-        if np.count_nonzero(around & ~stained[rows, columns]) >= _GLASS_SHARE * np.count_nonzero(around):
+        glass = np.count_nonzero(around & ~stained[rows, columns])
+        if opaque[label] >= _OPAQUE_SHARE * area or glass >= _GLASS_SHARE * np.count_nonzero(around):
             found[rows, columns] |= one | (cv2.dilate(one, beside) & reddish[rows, columns])
     return found
 

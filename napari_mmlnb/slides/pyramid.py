@@ -8,8 +8,7 @@ coarsest, which it reads whole, is small. They are read as rectangles, or as laz
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from napari_mmlnb.errors import TileReadError
 from napari_mmlnb.geometry import PixelGrid
 from napari_mmlnb.slides.backends.base import RGB, LevelShape
-from napari_mmlnb.slides.buffers import BufferPool
+from napari_mmlnb.slides.buffers import mapped_array
 from napari_mmlnb.slides.damage import DamageLog
 from napari_mmlnb.slides.decode_pool import DecodePool, Priority
 from napari_mmlnb.slides.decoded_tiles import DecodedTiles
@@ -35,10 +35,6 @@ COARSEST_PX = 2000
 """The coarsest level is smaller than this on both sides."""
 LARGEST_STEP = 3.0
 """Where the next level of a file is more than this many times coarser, levels are computed between them."""
-
-BUFFER_STEP_BYTES = 4 * 2**20
-SPARE_BUFFERS = 2
-"""A viewer holds one rectangle while it reads the next."""
 
 Chunk = tuple[int, int, int]
 """Level of the pyramid, row and column of the chunk."""
@@ -108,7 +104,6 @@ class Pyramid:
         self._damage = damage
         self._colour = colour
         self._pool = pool
-        self._buffers = BufferPool(_in_whole_steps, SPARE_BUFFERS)
         self._ahead = ReadAhead(pool, self._fetch, [level.chunks for level in self.levels])
 
     @cached_property
@@ -148,7 +143,7 @@ class Pyramid:
             In pixels of the level, inside it.
         """
         rows, columns = self.levels[index].chunk
-        out = np.empty((height, width, 3), np.uint8)
+        out = mapped_array((height, width, 3))
         waiting, chunks = [], []
         for row in range(y // rows, -(-(y + height) // rows)):
             for column in range(x // columns, -(-(x + width) // columns)):
@@ -179,7 +174,19 @@ class Pyramid:
         return pixels
 
     def _fetch(self, chunk: Chunk) -> None:
-        self._chunk(chunk)
+        """Leave a chunk, or the tiles that it is put together from, in the cache."""
+        index, row, column = chunk
+        level = self.levels[index]
+        if not self._stored(level):
+            self._chunk(chunk)
+            return
+        (rows, columns), (height, width) = level.chunk, level.grid.shape
+        top, left = row * rows, column * columns
+        for tile in self._tiles_of(level, (top, left, min(rows, height - top), min(columns, width - left))):
+            try:
+                self._tiles.tile(level.source, *tile, level.reduce)
+            except TileReadError:
+                self._damage.add(level.source, *tile)
 
     def _stored(self, level: PyramidLevel) -> bool:
         """Whether its pixels are those of the file's tiles, which are kept as they are."""
@@ -206,13 +213,15 @@ class Pyramid:
         level = self.levels[chunk[0]]
         if not self._stored(level):
             return ("chunk", self._colour is None, *chunk) in self._tiles.cache
+        return all((level.source, *tile, level.reduce) in self._tiles.cache for tile in self._tiles_of(level, part))
+
+    def _tiles_of(self, level: PyramidLevel, part: Part) -> Iterator[tuple[int, int]]:
+        """Row and column of the stored tiles that a part of a level is put together from."""
         shape, (y, x, height, width) = self._tiles.levels[level.source], part
         th, tw = shape.tile_height // level.reduce, shape.tile_width // level.reduce
-        return all(
-            (level.source, row, column, level.reduce) in self._tiles.cache
-            for row in range(y // th, -(-(y + height) // th))
-            for column in range(x // tw, -(-(x + width) // tw))
-        )
+        for row in range(y // th, -(-(y + height) // th)):
+            for column in range(x // tw, -(-(x + width) // tw)):
+                yield row, column
 
     def _put(self, chunk: Chunk, part: Part, target: RGB) -> None:
         """Write a part of a chunk, given in pixels of its level, to where somebody wants it."""
@@ -273,12 +282,6 @@ class Pyramid:
                 y, x = (r * fh - top) // 2, (c * fw - left) // 2
                 out[y : y + small.shape[0], x : x + small.shape[1]] = small
         return out
-
-
-def _in_whole_steps(shape: tuple[int, ...]) -> RGB:
-    """An array that rectangles of about the same size can use in turn."""
-    steps = -(-math.prod(shape) // BUFFER_STEP_BYTES)
-    return np.empty(steps * BUFFER_STEP_BYTES, np.uint8)
 
 
 def pyramid_levels(shapes: Sequence[LevelShape], grids: Sequence[PixelGrid]) -> tuple[PyramidLevel, ...]:

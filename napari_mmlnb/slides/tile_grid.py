@@ -12,6 +12,9 @@ from napari_mmlnb.geometry import Float64, PixelGrid, Region
 from napari_mmlnb.slides.area_share import area_share
 from napari_mmlnb.slides.tissue import TissueMask
 
+# Of a share, and of a number of tiles: less is what floating point leaves where the edges of pixels and tiles coincide.
+_ROUNDING = 1e-9
+
 
 @dataclass(frozen=True)
 class TileGrid:
@@ -77,7 +80,7 @@ def build_tile_grid(
     shape = (_tiles(extent.y + extent.height, side), _tiles(extent.x + extent.width, side))
     grid = PixelGrid(shape, (side, side))
     share = tissue_share(tissue, grid)
-    cells = np.argwhere((share >= min_tissue - 1e-9) & (share > 0)).astype(np.int32)
+    cells = np.argwhere(share >= max(min_tissue - _ROUNDING, _ROUNDING)).astype(np.int32)
     return TileGrid(grid, cells, tile_px, um_per_px)
 
 
@@ -87,4 +90,4 @@ def tissue_share(tissue: TissueMask, grid: PixelGrid) -> Float64:
 
 
 def _tiles(extent_um: float, side_um: float) -> int:
-    return max(0, math.ceil(extent_um / side_um - 1e-9))
+    return max(0, math.ceil(extent_um / side_um - _ROUNDING))

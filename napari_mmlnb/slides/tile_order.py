@@ -43,9 +43,7 @@ def fair_order(tiles: TileGrid, stored_um: tuple[float, float] | None = None, se
     if count == 0:
         return np.zeros(0, dtype=np.int64)
     random = np.random.default_rng(seed)
-    sides = [block_side(tiles.grid.spacing_um[axis], None if stored_um is None else stored_um[axis]) for axis in (0, 1)]
-    _, block = np.unique(tiles.cells // sides, axis=0, return_inverse=True)
-    block = block.reshape(-1)
+    block = _blocks(tiles, stored_um)
     rank = random.permutation(int(block.max()) + 1)[block]
     shuffled = random.permutation(count)
     turn = np.empty(count, dtype=np.int64)
@@ -57,12 +55,41 @@ def fair_order(tiles: TileGrid, stored_um: tuple[float, float] | None = None, se
     return np.concatenate([sample, by_block[rest[by_block]]]).astype(np.int64)
 
 
+def block_order(tiles: TileGrid, stored_um: tuple[float, float] | None = None) -> Order:
+    """All tiles, block by block from the top left: for whoever wants all of them soon, and no prefix of them.
+
+    The decoded pixels that the next row of tiles needs too are then still near: those of a row that runs across the
+    slide have left the processor's cache by then.
+
+    Parameters
+    ----------
+    tiles, stored_um
+        As in `fair_order`.
+
+    Returns
+    -------
+    ndarray
+        (n,) int64, a permutation of the indices into `tiles.cells`.
+    """
+    if len(tiles) == 0:
+        return np.zeros(0, dtype=np.int64)
+    block = _blocks(tiles, stored_um)
+    return np.lexsort((tiles.cells[:, 1], tiles.cells[:, 0], block)).astype(np.int64)
+
+
 def block_side(tile_um: float, stored_um: float | None) -> int:
     """Tiles along a block's side: near 8, and such that it ends where a stored tile ends, if any from 4 to 16 does."""
     if stored_um is None:
         return _USUAL_BLOCK
     whole = [n for n in _BLOCKS if abs(n * tile_um / stored_um - round(n * tile_um / stored_um)) < _WHOLE]
     return min(whole, key=lambda n: abs(n - _USUAL_BLOCK), default=_USUAL_BLOCK)
+
+
+def _blocks(tiles: TileGrid, stored_um: tuple[float, float] | None) -> Order:
+    """The number of the block in which each tile lies, (n,)."""
+    sides = [block_side(tiles.grid.spacing_um[axis], None if stored_um is None else stored_um[axis]) for axis in (0, 1)]
+    _, block = np.unique(tiles.cells // sides, axis=0, return_inverse=True)
+    return block.reshape(-1).astype(np.int64)
 
 
 def _occurrence(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -5,7 +5,7 @@ import pytest
 
 from napari_mmlnb.geometry import PixelGrid
 from napari_mmlnb.slides.tile_grid import TileGrid
-from napari_mmlnb.slides.tile_order import block_side, fair_order
+from napari_mmlnb.slides.tile_order import block_order, block_side, fair_order
 
 
 def tiles_of(rows: int, columns: int) -> TileGrid:
@@ -16,14 +16,23 @@ def tiles_of(rows: int, columns: int) -> TileGrid:
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (40, 70)])
 def test_every_tile_comes_once_and_always_the_same_way(shape):
     tiles = tiles_of(*shape)
-    order = fair_order(tiles)
-    assert sorted(order.tolist()) == list(range(len(tiles)))
-    assert (order == fair_order(tiles)).all()
+    for make in (fair_order, block_order):
+        order = make(tiles)
+        assert sorted(order.tolist()) == list(range(len(tiles)))
+        assert (order == make(tiles)).all()
+
+
+def test_blocks_are_read_one_after_the_other():
+    tiles = tiles_of(20, 30)
+    cells = tiles.cells[block_order(tiles)]
+    assert len({tuple(cell // 8) for cell in cells[:64]}) == 1
+    assert cells[:64].tolist() == sorted(cells[:64].tolist()), "row by row within one"
+    assert len({tuple(cell // 8) for cell in cells[64:128]}) == 1
 
 
 def test_no_tiles_no_order():
     tiles = TileGrid(PixelGrid((3, 3), (112.0, 112.0)), np.zeros((0, 2), np.int32), 224, 0.5)
-    assert fair_order(tiles).tolist() == []
+    assert fair_order(tiles).tolist() == block_order(tiles).tolist() == []
 
 
 def test_every_prefix_is_spread_over_the_tissue():
