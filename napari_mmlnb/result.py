@@ -46,7 +46,7 @@ class SlideRecord(_Record):
     """Which pixels the run saw. `mpp` and `size_px` are [x, y].
 
     `bounds_px` is [y, x, height, width], in level-0 pixels, of the part of the canvas that was scanned; None where that
-    is all of it, or where the file does not say.
+    is all of it, or where the file does not say. `notes` tells what is wrong with the file, or missing from it.
     """
 
     path: str
@@ -58,6 +58,7 @@ class SlideRecord(_Record):
     levels: int
     bounds_px: tuple[int, int, int, int] | None = None
     icc: IccRecord | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def scanned_grid(self) -> PixelGrid:

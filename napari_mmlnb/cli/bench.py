@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,7 +23,7 @@ def command() -> None:
 
 
 @command.command(name="read")
-@click.argument("slide", type=click.Path(path_type=Path))
+@click.argument("slide", type=SLIDE)
 @click.option("--mpp", type=MPP, help="Micrometres per pixel, X or X,Y, where the file does not say or is wrong.")
 @click.option("--tile-px", type=click.IntRange(16, 4096), default=224, show_default=True, help="Side of a tile.")
 @click.option("--um-per-px", type=float, default=0.5, show_default=True, help="Scale of a tile, micrometres per pixel.")
@@ -33,7 +32,7 @@ def command() -> None:
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Times each way is measured.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else.")
 def read(
-    slide: Path,
+    slide: Location,
     mpp: tuple[float, float] | None,
     tile_px: int,
     um_per_px: float,

@@ -43,6 +43,7 @@ def slide_record(slide: Slide) -> SlideRecord:
         levels=len(slide.grids),
         bounds_px=slide.metadata.bounds_px,
         icc=_icc_record(slide.colour_profile),
+        notes=slide.metadata.notes,
     )
 
 

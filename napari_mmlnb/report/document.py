@@ -308,6 +308,7 @@ def _provenance(record: RunResult) -> list[dict[str, Any]]:
                 ["Size", f"{slide.size_px[0]} × {slide.size_px[1]} px, {levels}"],
                 ["Scale (x, y)", f"{slide.mpp[0]:g} × {slide.mpp[1]:g} µm/px, from {slide.mpp_source}"],
                 ["Backend", slide.backend],
+                *(["Note", note] for note in slide.notes),
             ],
         },
         {

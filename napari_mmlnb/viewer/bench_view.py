@@ -7,9 +7,10 @@ tissue is played in it (`napari_mmlnb.viewer.view_script`).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_mmlnb.slides.location import Location
+    from napari_mmlnb.slides.tile_cache import TileCache
 
 CANVAS_PX = (800, 1000)
 STEP_MS = 33
@@ -31,8 +33,10 @@ HEARTBEAT_MS = 1
 SETTLE_S = 1.0
 LIMIT_S = 120.0
 FILL_UM_PER_PX = 0.5
-# Views beyond the one that filled the cache: while it evicts, memory must not grow on.
+FULL_SHARE = 0.98
+"""Of the cache: beyond it a further tile may have no room."""
 EVICTING_VIEWS = 60
+"""Views beyond the one that filled the cache: while it evicts, memory must not grow on."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ class Subject:
 
         slide = self.workspace.shelf.session.slide
         views = fresh_views(slide, FILL_UM_PER_PX, tuple(self.viewer.canvas.size))
-        play(_until_full(views, slide.cache))
+        play(until_full(views, slide.cache))
         return float(slide.cache.limit_bytes)
 
     def _on_not_opened(self) -> None:
@@ -328,14 +332,14 @@ def _pass_time(seconds: float) -> None:
     loop.exec()
 
 
-def _until_full(views: Iterator[CameraStep], cache) -> Iterator[CameraStep]:
-    """Views until the cache has no room for another tile, and some more."""
-    for _ in range(5000):
-        if cache.used_bytes > 0.98 * cache.limit_bytes:
-            break
-        yield next(views)
-    for _ in range(EVICTING_VIEWS):
-        yield next(views)
+def until_full(views: Sequence[CameraStep], cache: TileCache) -> Iterator[CameraStep]:
+    """Views until the cache has no room for another tile, and some more, which evict; of a small slide, each once."""
+    seen = 0
+    while seen < len(views) and cache.used_bytes <= FULL_SHARE * cache.limit_bytes:
+        yield views[seen]
+        seen += 1
+    if cache.used_bytes > FULL_SHARE * cache.limit_bytes:
+        yield from islice(cycle(views), seen, seen + EVICTING_VIEWS)
 
 
 def _rss() -> int:

@@ -71,6 +71,7 @@ class SlideBox(Section):
         self.hint = self.add_text(role="quiet")
         self.facts = SlideFacts()
         self.body.addWidget(self.facts)
+        self.notes = self.add_text(role="error")
         self.damage = DamageList()
         self.body.addWidget(self.damage)
         self.chooser.activated.connect(self.chosen)
@@ -96,6 +97,7 @@ class SlideBox(Section):
         say(self.error, "")
         self.damage.set_slide(slide)
         self.facts.set_slide(slide)
+        say(self.notes, "" if slide is None else "\n".join(slide.metadata.notes))
 
     def begin_opening(self, name: str) -> None:
         """Show at once that a slide is being opened."""

@@ -83,14 +83,15 @@ class ViewScript:
         return cls(tuple(steps))
 
 
-def fresh_views(slide: Slide, um_per_px: float, canvas_px: tuple[int, int]) -> Iterator[CameraStep]:
-    """Views side by side over the whole slide, row by row, again and again: nothing is seen twice in a round."""
+def fresh_views(slide: Slide, um_per_px: float, canvas_px: tuple[int, int]) -> tuple[CameraStep, ...]:
+    """Views side by side over the whole slide, row by row: nothing is seen twice."""
     extent = slide.grids[0].region
     height, width = canvas_px[0] * um_per_px, canvas_px[1] * um_per_px
-    while True:
-        for y in np.arange(height / 2, extent.height, height):
-            for x in np.arange(width / 2, extent.width, width):
-                yield CameraStep(float(y), float(x), um_per_px)
+    return tuple(
+        CameraStep(float(y), float(x), um_per_px)
+        for y in np.arange(height / 2, max(extent.height, height), height)
+        for x in np.arange(width / 2, max(extent.width, width), width)
+    )
 
 
 def _spots(tissue: TissueMask, rng: np.random.Generator) -> list[tuple[float, float]]:

@@ -155,6 +155,7 @@ def test_a_cut_slide_is_classified_with_its_gaps_counted(mmlnb, cut_phantom, mod
     assert result["decision"] == "abstain"
     assert "unreadable_tiles" in [reason["code"] for reason in result["abstain_reasons"]]
     assert f"{coverage['tiles_unreadable']} of {coverage['tiles_total']} tiles could not be read" in done.stderr
+    assert "lie beyond the end of the file" in result["slide"]["notes"][0]
 
 
 def test_a_slide_that_is_cut_during_the_run(phantom_slide, model, tmp_path):

@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 
 from napari_mmlnb.slides.slide import Slide, open_slide
+from napari_mmlnb.viewer.native_libraries import load_triton_apart
 from tests.gui.opening import open_and_wait
 from tests.gui.runs import BUNDLE
 
 HERE = Path(__file__).parent
+
+# As the dock does before it loads models. Tests elsewhere load them without it, after these have loaded a GL driver.
+load_triton_apart()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

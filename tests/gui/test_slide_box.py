@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import tifffile
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QInputDialog
 
@@ -14,7 +15,7 @@ from napari_mmlnb.viewer.slide_facts import REFRESH_MS, SlideFacts
 from napari_mmlnb.viewer.slide_layer import add_slide
 from tests.gui.opening import open_and_wait
 from tests.gui.runs import MadeUpRunner
-from tests.slides.made import MadeReader, made_slide, noise
+from tests.slides.made import MadeReader, made_slide, noise, tissue_picture, write_tiff
 
 
 @pytest.fixture
@@ -71,6 +72,18 @@ def test_damage_met_while_looking_is_counted_listed_and_gone_to(make_workspace, 
 def test_a_sound_slide_shows_no_list_of_damage(make_workspace, small_slide):
     workspace = make_workspace(MadeUpRunner(), slide=small_slide)
     assert not workspace.slide_box.damage.isVisibleTo(workspace)
+
+
+def test_what_is_wrong_with_the_file_is_said_at_once(make_workspace, qtbot, small_slide, tmp_path):
+    path = write_tiff(tmp_path / "cut.tiff", picture=tissue_picture(1024, 1024), compression="jpeg", downsamples=(4.0,))
+    with tifffile.TiffFile(path) as tif:
+        offset = tif.pages[0].dataoffsets[10]
+    path.write_bytes(path.read_bytes()[:offset])
+    workspace = make_workspace(MadeUpRunner())
+    open_and_wait(workspace, qtbot, path)
+    assert "lie beyond the end of the file" in workspace.slide_box.notes.text()
+    open_and_wait(workspace, qtbot, small_slide)
+    assert workspace.slide_box.notes.isHidden()
 
 
 def test_while_a_slide_is_opened_the_dock_says_so_and_lets_go_on_cancel(
