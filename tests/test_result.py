@@ -17,7 +17,7 @@ KEYS = [
     "settings", "timings", "outputs", "software",
 ]  # fmt: skip
 
-SLIDE_KEYS = ["path", "fingerprint", "size_px", "mpp", "mpp_source", "backend", "levels", "bounds_px", "icc"]
+SLIDE_KEYS = ["path", "fingerprint", "size_px", "mpp", "mpp_source", "backend", "levels", "bounds_px", "icc", "notes"]
 
 
 @pytest.mark.parametrize("decision", ["predict", "abstain"])
@@ -44,7 +44,7 @@ def test_the_file_has_the_documented_keys_and_fits_its_schema(decision):
 
 def test_a_record_from_before_bounds_and_colour_profiles_can_be_read():
     data = json.loads(make_result().to_json())
-    del data["slide"]["bounds_px"], data["slide"]["icc"]
+    del data["slide"]["bounds_px"], data["slide"]["icc"], data["slide"]["notes"]
     slide = RunResult.model_validate(data).slide
     assert slide.bounds_px is None
     assert slide.icc is None
