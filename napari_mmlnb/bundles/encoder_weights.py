@@ -88,13 +88,13 @@ def _checked_digest(facts: EncoderFacts, path: Path) -> str:
 
 
 def _timm(facts: EncoderFacts, path: Path) -> nn.Module:
+    tensors = _tensors(facts, path)
     try:
         network: nn.Module = timm_network(facts)
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise BundleError(
             facts.name, f"timm cannot build {facts.architecture} for {facts.name}: {_first_line(error)}."
         ) from error
-    tensors = _tensors(facts, path)
     own = network.state_dict()
     if facts.source.startswith(PACKAGE):
         # A third party's checkpoint has other names, but the same tensors in the same order.

@@ -169,6 +169,10 @@ def _metadata(facts: EncoderFacts, name: str) -> RemoteFile:
     with _explained(facts, name):
         url = hf_hub_url(facts.repository, name, revision=facts.revision)
         metadata = get_hf_file_metadata(url)
+    if metadata.commit_hash != facts.revision:
+        raise HubError(
+            facts.name, f"What answered for {facts.repository} does not speak as the hub does.", "Check HF_ENDPOINT."
+        )
     digest = metadata.etag or ""
     return RemoteFile(name, metadata.size or 0, digest if _SHA256.fullmatch(digest) else "")
 

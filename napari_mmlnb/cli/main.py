@@ -56,6 +56,7 @@ COMMANDS = MappingProxyType(
         "classify": CommandFacts("napari_mmlnb.cli.classify", "Classify a slide and write the result and its report."),
         "phantom": CommandFacts("napari_mmlnb.cli.phantom", "Write a synthetic slide with its ground truth."),
         "train": CommandFacts("napari_mmlnb.cli.train", "Train a model bundle from a configuration."),
+        "models": CommandFacts("napari_mmlnb.cli.models", "List, check and fetch models."),
         "bench": CommandFacts("napari_mmlnb.cli.bench", "Measure this machine."),
         "verify": CommandFacts("napari_mmlnb.cli.verify", "Check that a result still is what was written."),
     }

@@ -64,6 +64,9 @@ class MapMean:
 
     def pool(self, network: Network, x: Tensor) -> Tensor:
         """Mean of the last map, then (mean, deviation) of each stage."""
+        if not self.strides:
+            last: Tensor = network.forward_features(x)  # timm cannot be asked for no stage at all
+            return last.float().mean(dim=(2, 3))
         last, stages = network.forward_intermediates(x, indices=self._stages(network))
         parts = [last.float().mean(dim=(2, 3))]
         for stage in stages:
