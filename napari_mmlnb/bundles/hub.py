@@ -40,7 +40,7 @@ from huggingface_hub.utils import (
 from platformdirs import user_cache_path
 
 from napari_mmlnb.digest import file_sha256
-from napari_mmlnb.errors import BundleError, GatedModelError, HubError, OutputError
+from napari_mmlnb.errors import BundleError, GatedModelError, HubError
 from napari_mmlnb.models.encoders.facts import EncoderFacts
 
 OnBytes = Callable[[int, int], None]
@@ -123,9 +123,8 @@ def fetch(facts: EncoderFacts, remote: tuple[RemoteFile, ...], on_bytes: OnBytes
     GatedModelError, HubError
         As `look_up`; also if the download breaks off. What has arrived is kept for the next attempt.
     BundleError
-        If what has arrived is not the file whose digest is known. It is not kept.
-    OutputError
-        If the cache folder cannot be written.
+        If what has arrived is not the file whose digest is known (it is not kept), or the cache folder cannot be
+        written.
     """
     folder = _own_cache(facts)
     for file in remote:
@@ -141,8 +140,12 @@ def fetch(facts: EncoderFacts, remote: tuple[RemoteFile, ...], on_bytes: OnBytes
             if expected:
                 path.with_name(path.name + _DIGEST_SUFFIX).write_text(expected + "\n", encoding="ascii")
             partial.replace(path)
-        except PermissionError as error:
-            raise OutputError(path, error.strerror or "it is not allowed") from error
+        except OSError as error:
+            raise BundleError(
+                facts.name,
+                f"{path} cannot be written: {error.strerror}.",
+                "Make room or free the way there; XDG_CACHE_HOME puts caches elsewhere.",
+            ) from error
     return folder
 
 
@@ -270,15 +273,13 @@ def _explained(facts: EncoderFacts, name: str) -> Iterator[None]:
         ) from None
     except OfflineModeIsEnabled:
         raise HubError(facts.name, f"{facts.name} cannot be fetched: offline mode is on.") from None
-    except PermissionError:
-        raise
     except Exception as error:
-        if not isinstance(error, OSError) and not _of_the_client(error):
+        if not _of_the_network(error):
             raise
         raise HubError(
             facts.name,
-            f"The download of {name} from {repository} broke off ({type(error).__name__}).",
-            "Try again: it goes on where it stopped.",
+            f"The hub could not be reached, or broke off, for {name} of {repository} ({type(error).__name__}).",
+            "Check the network and try again: a download goes on where it stopped.",
         ) from None
 
 
@@ -302,6 +303,11 @@ def _status(error: HfHubHTTPError) -> int:
     return int(getattr(error.response, "status_code", 0))
 
 
-def _of_the_client(error: Exception) -> bool:
-    """Whether it is an error of the HTTP client, whichever of its clients huggingface_hub uses (requests, httpx)."""
-    return type(error).__module__.split(".")[0] in {"requests", "urllib3", "httpx", "httpx2", "httpcore", "httpcore2"}
+def _of_the_network(error: Exception) -> bool:
+    """Whether the way to the hub failed, whichever HTTP client huggingface_hub uses; a full disk is another matter.
+
+    A file that is too short is an OSError of huggingface_hub's, without an error number.
+    """
+    if isinstance(error, OSError):
+        return error.errno is None or isinstance(error, (ConnectionError, TimeoutError))
+    return type(error).__module__.split(".")[0] in {"httpx", "httpx2", "httpcore", "httpcore2"}

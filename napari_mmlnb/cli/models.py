@@ -214,10 +214,10 @@ def checked(name: str, device: str) -> dict[str, Any]:
     if name in {b.name for b in available_bundles()} or (Path(name) / SPEC_FILE).is_file():
         bundle = load_bundle(name)
         run_selftest(bundle, chosen)
-        kind, encoder, digest = "bundle", bundle.encoder, bundle.weights_sha256
+        kind, encoder, digest, licence = "bundle", bundle.encoder, bundle.weights_sha256, bundle.spec.licence
     else:
         encoder = load_encoder(name)
-        kind, digest = "encoder", encoder.facts.sha256
+        kind, digest, licence = "encoder", encoder.facts.sha256, encoder.facts.licence
     facts = encoder.facts
     side = facts.input_px
     patch = torch.arange(side * side * 3, dtype=torch.int64).remainder(251).to(torch.uint8).reshape(1, side, side, 3)
@@ -234,7 +234,7 @@ def checked(name: str, device: str) -> dict[str, Any]:
         "precision": facts.precision,
         "pooling": facts.pooling.name,
         "input_px": side,
-        "licence": facts.licence,
+        "licence": licence,
         "source": facts.source,
         "revision": facts.revision,
         "sha256": digest,

@@ -6,6 +6,7 @@ with HF_ENDPOINT on loopback; the server tells from the commit how it is to beha
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -19,6 +20,9 @@ import timm
 import torch
 from safetensors.torch import save
 
+from napari_mmlnb.bundles import hub
+from napari_mmlnb.bundles.encoder_source import encoder_facts
+from napari_mmlnb.errors import BundleError, HubError
 from tests.bundles.hub_server import ALTERED, CUT, DOWN, GOOD, NO_COMMIT, NO_FILE, NO_HUB, SHORT, Hub, serve_hub
 
 TOKEN = "hf_ThisIsNobodysToken0123456789abcdef"  # noqa: S105
@@ -105,10 +109,10 @@ def weights() -> bytes:
 @pytest.fixture(scope="module")
 def visit(weights, tmp_path_factory) -> Visit:
     home = tmp_path_factory.mktemp("home")
-    with serve_hub(weights) as hub:
+    with serve_hub(weights) as server:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "TRANSFORMERS_"))}
         environment |= {
-            "HF_ENDPOINT": hub.url,
+            "HF_ENDPOINT": server.url,
             "HF_HOME": str(home / "hf"),
             "HF_TOKEN": TOKEN,
             "XDG_CACHE_HOME": str(home / "cache"),
@@ -126,7 +130,7 @@ def visit(weights, tmp_path_factory) -> Visit:
         )
     assert done.returncode == 0, done.stderr[-2000:]
     ended = [Ended(*one) for one in json.loads(done.stdout)]
-    return Visit(dict(zip(COMMANDS, ended, strict=True)), hub, home / "cache", done.stdout + done.stderr)
+    return Visit(dict(zip(COMMANDS, ended, strict=True)), server, home / "cache", done.stdout + done.stderr)
 
 
 def test_loading_never_downloads(visit):
@@ -173,7 +177,34 @@ def test_a_download_that_broke_off_goes_on_where_it_stopped(visit, weights):
 
 def test_a_file_that_is_too_short_is_not_taken_for_the_model(visit):
     assert "broke off" in visit.refused("short")
+    assert "try again" in visit.refused("short")
     assert not (visit.folder(SHORT) / "model.safetensors").exists()
+
+
+def test_a_hub_that_cannot_be_reached(monkeypatch):
+    def fail(url: str) -> None:
+        raise ConnectionRefusedError(111, "refused")
+
+    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub, "get_hf_file_metadata", fail)
+    with pytest.raises(HubError, match="Check the network"):
+        hub.look_up(encoder_facts("vgg16"))
+
+
+def test_a_full_disk_is_not_taken_for_the_network(monkeypatch, tmp_path):
+    def fail(*arguments: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(hub, "http_get", fail)
+    with pytest.raises(BundleError, match="No space left on device"):
+        hub.fetch(encoder_facts("vgg16"), (hub.RemoteFile("model.safetensors", 10, ""),), lambda done, total: None)
+
+
+def test_without_permission_to_go_out_nothing_is_asked(monkeypatch):
+    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(HubError, match="HF_HUB_OFFLINE"):
+        hub.look_up(encoder_facts("vgg16"))
 
 
 def test_a_file_with_another_checksum_is_thrown_away(visit):

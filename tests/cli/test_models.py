@@ -47,6 +47,7 @@ def test_checking_a_bundle_runs_its_self_test(mmlnb, model):
     assert ended.returncode == 0
     rows = dict(line.split(maxsplit=1) for line in ended.stdout.splitlines() if not line.startswith("input px"))
     assert (rows["kind"], rows["encoder"], rows["dimension"]) == ("bundle", "efficientnet_lite0", "1584")
+    assert rows["licence"] == "BSD-3-Clause"  # the bundle's, not its encoder's
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -52,6 +53,20 @@ def test_the_network_is_as_large_as_the_published_file(facts):
 def test_encoders_of_transformers_need_their_config_too():
     assert ENCODERS.get("midnight").files == ("config.json", "model.safetensors")
     assert ENCODERS.get("uni").files == ("pytorch_model.bin",)
+
+
+@EVERY
+def test_the_reference_says_the_same(facts):
+    page = Path(__file__).parents[3] / "docs" / "reference" / "encoders.md"
+    (row,) = [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith(f"| `{facts.name}` |")]
+    _, weights, commit, vector, _, scale, licence, gated = (cell.strip() for cell in row.strip("|").split("|"))
+    assert facts.source.partition(":")[2] in weights
+    pinned = f"`{facts.revision}`" if facts.revision else "not pinned: must be given"
+    assert commit == (pinned if facts.repository else "(with the program)")
+    assert int(vector) == facts.dimension
+    assert scale == ("none" if not facts.um_per_px else ", ".join(f"{value:g}" for value in facts.um_per_px))
+    assert licence == facts.licence
+    assert gated.startswith("yes" if facts.gated else "no")
 
 
 def test_an_unsupported_encoder_says_why_and_is_not_in_the_table():
