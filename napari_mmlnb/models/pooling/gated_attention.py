@@ -14,7 +14,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from napari_mmlnb.models.pooling.base import Pooled
+from napari_mmlnb.models.pooling.base import Pooled, PoolingFacts, PoolingShape, projection
+from napari_mmlnb.models.pooling.weighted import Rating, WeightedClassifier
 
 
 class GatedAttention(nn.Module):
@@ -37,7 +38,7 @@ class GatedAttention(nn.Module):
 
     def __init__(self, features: int, dimension: int = 512, hidden: int = 128, dropout: float = 0.25) -> None:
         super().__init__()
-        self.project = nn.Sequential(nn.Linear(features, dimension), nn.ReLU(), nn.Dropout(dropout))
+        self.project = projection(features, dimension, dropout)
         self.value = nn.Linear(dimension, hidden)
         self.gate = nn.Linear(dimension, hidden)
         self.score = nn.Linear(hidden, 1)
@@ -58,7 +59,46 @@ class GatedAttention(nn.Module):
             Embedding (B, D), attention (B, N), instances (B, N, D).
         """
         instances = self.project(bag)
-        score = self.score(torch.tanh(self.value(instances)) * torch.sigmoid(self.gate(instances))).squeeze(-1)
+        score = self.scores(instances).squeeze(-1)
         attention = torch.softmax(score.masked_fill(~mask, float("-inf")), dim=1)
         embedding = torch.einsum("bn,bnd->bd", attention, instances)
         return Pooled(embedding, attention, instances)
+
+    def scores(self, instances: Tensor) -> Tensor:
+        """Attention before the softmax, (..., n, 1), of projected tiles (..., n, D)."""
+        score: Tensor = self.score(torch.tanh(self.value(instances)) * torch.sigmoid(self.gate(instances)))
+        return score
+
+
+class GatedAttentionClassifier(WeightedClassifier):
+    """Gated attention with a linear head.
+
+    Parameters
+    ----------
+    shape : PoolingShape
+        Sizes.
+    """
+
+    def __init__(self, shape: PoolingShape) -> None:
+        super().__init__()
+        self.pooling = GatedAttention(shape.features, shape.dimension, shape.hidden, shape.dropout)
+        self.head = nn.Linear(shape.dimension, shape.classes)
+
+    @property
+    def bias(self) -> Tensor:
+        """The head's, (K,)."""
+        return self.head.bias
+
+    def rate(self, tiles: Tensor) -> Rating:
+        """Tiles (..., n, F), projected, with one score and their shares of the logits."""
+        instances = self.pooling.project(tiles)
+        return Rating(instances, self.pooling.scores(instances), instances @ self.head.weight.T)
+
+
+GATED_ATTENTION = PoolingFacts(
+    name="gated_attention",
+    title="Gated attention",
+    source="Ilse, Tomczak, Welling: Attention-based deep multiple instance learning, ICML 2018 (arXiv 1802.04712)",
+    attention="Weight of the tile in the slide's vector.",
+    build=GatedAttentionClassifier,
+)

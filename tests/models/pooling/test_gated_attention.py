@@ -36,3 +36,8 @@ def test_the_order_of_the_tiles_does_not_matter() -> None:
         a, b = pooling(bag, mask), pooling(bag[:, order], mask)
     torch.testing.assert_close(a.embedding, b.embedding)
     torch.testing.assert_close(a.attention[:, order], b.attention)
+
+
+def test_the_names_of_its_weights_are_those_that_bundles_hold() -> None:
+    layers = ("project.0", "value", "gate", "score")
+    assert list(_pooling().state_dict()) == [f"{layer}.{part}" for layer in layers for part in ("weight", "bias")]
