@@ -62,11 +62,21 @@ def handler(folder: Path, delay_s: float) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+class RangeServer(ThreadingHTTPServer):
+    """Says nothing of clients that have read enough and hang up."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Tell of errors that are ours."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 def main() -> None:
     """Serve until the process is ended."""
     folder, delay_ms = Path(sys.argv[1]), float(sys.argv[2])
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(folder, delay_ms / 1000))
-    server.daemon_threads = True
+    server = RangeServer(("127.0.0.1", 0), handler(folder, delay_ms / 1000))
     print(server.server_address[1], flush=True)
     server.serve_forever()
 

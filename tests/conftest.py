@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import uuid
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,6 +37,12 @@ def _caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     patch.setenv("HF_HOME", str(folder / "hub"))
     yield
     patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def _features(_caches: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test finds the features that another one has left."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(Path(os.environ["XDG_CACHE_HOME"]) / uuid.uuid4().hex))
 
 
 @pytest.fixture(scope="session")

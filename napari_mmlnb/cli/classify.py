@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 @click.option("--describer", help="What describes the evidence tiles; the model's own choice by default.")
 @click.option("--device", default="auto", show_default=True, help="Where to compute, for example cpu or cuda.")
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop looking at tiles after so long.")
+@click.option("--no-cache", is_flag=True, help="Compute all features anew, and keep none of them.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object, and nothing else.")
 def command(
     slide: Location,
@@ -37,6 +39,7 @@ def command(
     describer: str | None,
     device: str,
     seconds: float | None,
+    no_cache: bool,
     as_json: bool,
 ) -> int:
     """Classify SLIDE and write the result and its report into a folder.
@@ -48,6 +51,7 @@ def command(
     from napari_mmlnb.inference.settings import RunSettings
 
     settings = RunSettings(describer=describer, device=device, roi=roi, seconds=seconds)
+    settings = replace(settings, cache_bytes=0) if no_cache else settings
     with stdout_kept_clean():
         result = classify_to_folder(slide, out, model=model, mpp=mpp, backend=backend, settings=settings)
     if as_json:

@@ -22,6 +22,8 @@ from napari_mmlnb.inference.bag import Bag
 from napari_mmlnb.inference.device import DeviceChoice, choose_device
 from napari_mmlnb.inference.encoding import encode_tiles, page_locked
 from napari_mmlnb.inference.evidence import select_evidence
+from napari_mmlnb.inference.feature_cache import FeatureCache, cache_folder, make_room
+from napari_mmlnb.inference.feature_key import feature_key
 from napari_mmlnb.inference.rasters import Rasters
 from napari_mmlnb.inference.record import (
     model_record,
@@ -41,12 +43,13 @@ from napari_mmlnb.result import (
     RunResult,
     Shift,
     TextTrust,
+    TileState,
 )
 from napari_mmlnb.slides.roi import read_roi
 from napari_mmlnb.slides.slide import Slide, open_slide
 from napari_mmlnb.slides.tile_grid import TileGrid, build_tile_grid
 from napari_mmlnb.slides.tile_order import fair_order
-from napari_mmlnb.slides.tile_reader import TileReader
+from napari_mmlnb.slides.tile_reader import TileReader, plan_tiles
 from napari_mmlnb.slides.tissue import TissueMask, find_tissue
 
 SECONDS_BETWEEN_MAPS = 0.7
@@ -190,20 +193,31 @@ class _Run:
         started = drawn = time.perf_counter()
         total = len(tiles)
         yield RunUpdate("encode", "Reading and encoding tiles", 0, total, rasters.draw(bag, None))
+        order = fair_order(tiles, self.slide.stored_tile_um(tiles.um_per_px))
+        in_decoder = self.settings.reduce_in_decoder
+        self.decoder_reduction = plan_tiles(self.slide, tiles, in_decoder=in_decoder).decoder_reduction
+        cache = self._open_cache(tiles)
+        if cache is not None:
+            for batch in cache.load(tiles):
+                bag.add(batch)
+            self.timings["tiles_from_cache"] = bag.seen
+            order = order[bag.state[order] == TileState.PENDING]
+            cache.begin(len(order))
         reader = TileReader(
             self.slide,
             tiles,
-            order=fair_order(tiles, self.slide.stored_tile_um(tiles.um_per_px)),
+            order=order,
             batch=self.settings.batch,
             threads=self.settings.threads,
-            reduce_in_decoder=self.settings.reduce_in_decoder,
+            reduce_in_decoder=in_decoder,
             allocate=page_locked(self.device.device),
         )
-        self.decoder_reduction = reader.decoder_reduction
         try:
             for batch in encode_tiles(reader, self.bundle.encoder, self.device.device):
                 self._check_cancelled()
                 bag.add(batch)
+                if cache is not None:
+                    cache.add(tiles.cells[batch.indices], batch.features)
                 now_s = time.perf_counter()
                 maps = None
                 if now_s - drawn >= SECONDS_BETWEEN_MAPS and len(bag.used):
@@ -213,7 +227,18 @@ class _Run:
                     break
         finally:
             reader.close()
+            if cache is not None:
+                cache.close()
         self.timings["encode_s"] = time.perf_counter() - started
+
+    def _open_cache(self, tiles: TileGrid) -> FeatureCache | None:
+        if not self.settings.cache_bytes or not len(tiles):
+            return None
+        encoder = self.bundle.encoder
+        key = feature_key(self.slide, tiles, encoder, self.device.device, self.decoder_reduction)
+        folder = cache_folder()
+        make_room(folder, self.settings.cache_bytes, keep=key)
+        return FeatureCache(folder, key, encoder.dimension)
 
     def _aggregate(self, bag: Bag) -> SlideAnswer:
         return answer_image(self.bundle, bag.features, self.device.device)

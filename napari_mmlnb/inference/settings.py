@@ -8,6 +8,9 @@ from typing import Literal
 
 from napari_mmlnb.result import RunMaps, RunResult
 
+DEFAULT_BYTES = 20 * 2**30
+"""Of kept features: about a hundred large slides."""
+
 Stage = Literal["load", "tissue", "encode", "describe", "done"]
 
 
@@ -32,6 +35,8 @@ class RunSettings:
         faster, and hardly another picture (mean cosine of the features 0.9995); recorded in the result.
     threads : int, optional
         Threads of the run's own that read and decode; by default the slide's, whose viewer comes first.
+    cache_bytes : int
+        What the features that are kept between runs may take on the disk, all slides together; 0 to keep and use none.
     """
 
     describer: str | None = None
@@ -41,6 +46,7 @@ class RunSettings:
     batch: int = 32
     threads: int | None = None
     reduce_in_decoder: bool = True
+    cache_bytes: int = DEFAULT_BYTES
 
 
 @dataclass(frozen=True)

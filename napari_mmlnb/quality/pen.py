@@ -45,4 +45,6 @@ def pen_mask(rgb: RGB, glass: tuple[float, float, float], um_per_px: float) -> M
     """
     # Stain varies from pixel to pixel where ink is even: a little smoothing keeps dense nuclei from looking like ink.
     smooth = np.asarray(cv2.GaussianBlur(rgb, (0, 0), max(4.0 / um_per_px, 0.5)), dtype=np.uint8)
-    return ink_mask(smooth, glass, stained_mask(smooth, glass), um_per_px)
+    # Black ink and unscanned black look the same: here both count.
+    nothing = np.zeros(smooth.shape[:2], dtype=np.bool_)
+    return ink_mask(smooth, glass, stained_mask(smooth, glass), nothing, um_per_px)

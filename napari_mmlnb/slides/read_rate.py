@@ -28,7 +28,7 @@ from napari_mmlnb.slides.slide import Slide
 from napari_mmlnb.slides.tile_grid import TileGrid, build_tile_grid
 from napari_mmlnb.slides.tile_order import Order, block_order
 from napari_mmlnb.slides.tile_plan import TilePlan
-from napari_mmlnb.slides.tile_reader import TileReader
+from napari_mmlnb.slides.tile_reader import TileReader, plan_tiles
 from napari_mmlnb.slides.tissue import find_tissue
 
 _BATCH = 32
@@ -118,7 +118,7 @@ def measure_read(slide: Slide, tiles: TileGrid, rounds: int = 5) -> ReadFigures:
     """
     threads = slide.pool.threads
     ways: dict[str, Callable[[], object]] = {"ours": lambda: _read_ours(slide, tiles, in_decoder=False)}
-    plan, reduced = (_plan(slide, tiles, in_decoder=choice) for choice in (False, True))
+    plan, reduced = (plan_tiles(slide, tiles, in_decoder=choice) for choice in (False, True))
     if reduced.decoder_reduction > 1:
         ways["ours, in the decoder"] = lambda: _read_ours(slide, tiles, in_decoder=True)
     if _openslide_opens(slide):
@@ -174,11 +174,6 @@ def _figures(
         in_decoder_share_of_decode_bound=ratio(inside, "bound, in the decoder"),
         pixels_different=different,
     )
-
-
-def _plan(slide: Slide, tiles: TileGrid, *, in_decoder: bool) -> TilePlan:
-    reductions = [slide.tiles.reductions(level) for level in range(len(slide.grids))]
-    return TilePlan(slide.metadata.levels, slide.grids, tiles, reductions, in_decoder=in_decoder)
 
 
 def _read_ours(slide: Slide, tiles: TileGrid, *, in_decoder: bool) -> None:

@@ -97,13 +97,7 @@ class TileReader:
         self._slide = slide
         self._pool = slide.pool if threads is None else DecodePool(threads)
         self._own_pool = threads is not None
-        self._plan = TilePlan(
-            slide.metadata.levels,
-            slide.grids,
-            tile_grid,
-            [slide.tiles.reductions(level) for level in range(len(slide.grids))],
-            in_decoder=reduce_in_decoder,
-        )
+        self._plan = plan_tiles(slide, tile_grid, in_decoder=reduce_in_decoder)
         self._uses = self._plan.uses(self._order)
         self._held: dict[tuple[int, int], _Held] = {}
         self._buffers = BufferPool(allocate)
@@ -349,6 +343,12 @@ class TileReader:
     def _complete(self, pending: _Pending) -> None:
         pending.batch.pixels[~pending.batch.readable] = 0
         pending.end()
+
+
+def plan_tiles(slide: Slide, tile_grid: TileGrid, *, in_decoder: bool = False) -> TilePlan:
+    """How a `TileReader` will read the tiles of a grid."""
+    reductions = [slide.tiles.reductions(level) for level in range(len(slide.grids))]
+    return TilePlan(slide.metadata.levels, slide.grids, tile_grid, reductions, in_decoder=in_decoder)
 
 
 _Paste = list[int]

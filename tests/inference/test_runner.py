@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ import pytest
 from napari_mmlnb.bundles.bundle import Bundle
 from napari_mmlnb.bundles.spec import LimitsSpec
 from napari_mmlnb.errors import RequestError, RunCancelledError
+from napari_mmlnb.inference import feature_cache
 from napari_mmlnb.inference.runner import classify
 from napari_mmlnb.inference.settings import RunSettings
+from napari_mmlnb.models.encoders.base import PatchEncoder
 from napari_mmlnb.result import RunResult, TileState
 from napari_mmlnb.slides.slide import open_slide
 from tests.bundle_factory import make_bundle
@@ -98,6 +101,46 @@ def test_cancel_ends_the_run(bundle: Bundle, small_slide: Path) -> None:
 
     with pytest.raises(RunCancelledError):
         classify(small_slide, bundle, cancelled=cancelled, settings=RunSettings(batch=2))
+
+
+def test_a_run_that_was_cut_off_goes_on_and_says_the_same(
+    bundle: Bundle, small_slide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feature_cache, "CHUNK_TILES", 4)
+    settings = RunSettings(batch=2)
+    anew = classify(small_slide, bundle, settings=replace(settings, cache_bytes=0))
+    with pytest.raises(RunCancelledError):
+        classify(small_slide, bundle, settings=settings, cancelled=_after(8))
+    resumed = classify(small_slide, bundle, settings=settings)
+    assert 4 <= resumed.timings["tiles_from_cache"] < resumed.coverage.tiles_total
+    assert _answers(resumed) == _answers(anew)
+    assert resumed.settings == anew.settings
+    again = classify(small_slide, bundle, settings=settings)
+    assert again.timings["tiles_from_cache"] == again.coverage.tiles_total
+    assert _answers(again) == _answers(anew)
+
+
+def _after(asked: int) -> Callable[[], bool]:
+    """Cancels when it was asked so often."""
+    count = iter(range(10_000))
+    return lambda: next(count) >= asked
+
+
+def test_another_region_decodes_only_what_nobody_has_seen(
+    bundle: Bundle, small_slide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = classify(small_slide, bundle)
+    roi = tmp_path / "roi.geojson"
+    ring = [[0, 0], [800, 0], [800, 1200], [0, 1200], [0, 0]]
+    roi.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    monkeypatch.setattr(PatchEncoder, "forward", _must_not_be_called)
+    part = classify(small_slide, bundle, settings=RunSettings(roi=roi))
+    assert 0 < part.coverage.tiles_used < whole.coverage.tiles_used
+    assert part.timings["tiles_from_cache"] == part.coverage.tiles_used
+
+
+def _must_not_be_called(*_args: object) -> None:
+    raise AssertionError("a tile was encoded again")
 
 
 def test_a_budget_answers_from_part_of_the_tiles_and_says_so(bundle: Bundle, small_slide: Path) -> None:
