@@ -201,6 +201,9 @@ class _Run:
             for batch in cache.load(tiles):
                 bag.add(batch)
             self.timings["tiles_from_cache"] = bag.seen
+            if len(bag.used):
+                kept = rasters.draw(bag, self._shown(bag))
+                yield RunUpdate("encode", "Reading and encoding tiles", bag.seen, total, kept)
             order = order[bag.state[order] == TileState.PENDING]
             cache.begin(len(order))
         reader = TileReader(
