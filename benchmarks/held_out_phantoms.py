@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_mmlnb import classify, load_bundle
+from napari_mmlnb.inference.settings import RunSettings
 from napari_mmlnb.phantom.slide import write_phantom
 from napari_mmlnb.phantom.truth import PhantomTruth
 from napari_mmlnb.result import RunResult
@@ -59,7 +60,7 @@ def main() -> None:
             size = (options.size, options.size)
             truth = write_phantom(path, subtype=subtype, seed=seed, size=size, stain_shift=options.stain_shift)
             started = time.perf_counter()
-            result = classify(path, bundle)
+            result = classify(path, bundle, settings=RunSettings(cache_bytes=0))
             rows.append(row(result, truth, time.perf_counter() - started))
             path.unlink()
             print(json.dumps(rows[-1]), flush=True)

@@ -30,6 +30,12 @@ class Bag:
         self.state[batch.indices] = TileState.USED
         self.state[batch.unreadable] = TileState.UNREADABLE
 
+    def keep(self, indices: npt.NDArray[np.int64]) -> None:
+        """Forget all tiles but these: they count as pending again."""
+        others = np.ones(len(self.state), dtype=np.bool_)
+        others[indices] = False
+        self.state[others] = TileState.PENDING
+
     @property
     def used(self) -> npt.NDArray[np.int64]:
         """Tiles with features, in the order of the grid."""

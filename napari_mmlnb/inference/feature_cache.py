@@ -34,6 +34,7 @@ CHUNK_TILES = 128
 SLAB_TILES = 32 * CHUNK_TILES
 """What is read at a time."""
 _FORMAT = 1
+_FLOAT_BYTES = 4
 _USED = "used"
 _EMPTY = -1
 
@@ -80,9 +81,10 @@ class FeatureCache:
                 for rows in kept.slabs():
                     yield from kept.read(rows, wanted)
 
-    def begin(self, tiles: int) -> None:
-        """Make room for at most so many tiles that will be computed."""
+    def begin(self, tiles: int, limit_bytes: int) -> None:
+        """Make room for at most so many tiles that will be computed, within a limit for all kept features."""
         if tiles and not self.problem:
+            make_room(self._folder.parent, limit_bytes - tiles * self._dimension * _FLOAT_BYTES, keep=self._folder.name)
             self._trying(lambda: self._begin(tiles))
 
     def add(self, cells: Cells, features: FeatureArray) -> None:

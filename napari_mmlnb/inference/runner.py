@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, overload
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_mmlnb.bundles.bundle import Bundle
 from napari_mmlnb.bundles.registry import DEFAULT_BUNDLE, load_bundle
@@ -20,9 +21,9 @@ from napari_mmlnb.inference.abstention import answer_reasons, coverage_reasons, 
 from napari_mmlnb.inference.answer import SlideAnswer, answer_fused, answer_image, measure_shift
 from napari_mmlnb.inference.bag import Bag
 from napari_mmlnb.inference.device import DeviceChoice, choose_device
-from napari_mmlnb.inference.encoding import encode_tiles, page_locked
+from napari_mmlnb.inference.encoding import EncodedBatch, encode_tiles, page_locked
 from napari_mmlnb.inference.evidence import select_evidence
-from napari_mmlnb.inference.feature_cache import FeatureCache, cache_folder, make_room
+from napari_mmlnb.inference.feature_cache import FeatureCache, cache_folder
 from napari_mmlnb.inference.feature_key import feature_key
 from napari_mmlnb.inference.rasters import Rasters
 from napari_mmlnb.inference.record import (
@@ -53,6 +54,7 @@ from napari_mmlnb.slides.tile_reader import TileReader, plan_tiles
 from napari_mmlnb.slides.tissue import TissueMask, find_tissue
 
 SECONDS_BETWEEN_MAPS = 0.7
+ENCODING = "Reading and encoding tiles"
 
 
 @overload
@@ -192,8 +194,8 @@ class _Run:
     def _encode(self, tiles: TileGrid, bag: Bag, rasters: Rasters) -> Iterator[RunUpdate]:
         started = drawn = time.perf_counter()
         total = len(tiles)
-        yield RunUpdate("encode", "Reading and encoding tiles", 0, total, rasters.draw(bag, None))
-        order = fair_order(tiles, self.slide.stored_tile_um(tiles.um_per_px))
+        yield RunUpdate("encode", ENCODING, 0, total, rasters.draw(bag, None))
+        whole_order = order = fair_order(tiles, self.slide.stored_tile_um(tiles.um_per_px))
         in_decoder = self.settings.reduce_in_decoder
         self.decoder_reduction = plan_tiles(self.slide, tiles, in_decoder=in_decoder).decoder_reduction
         cache = self._open_cache(tiles)
@@ -202,10 +204,9 @@ class _Run:
                 bag.add(batch)
             self.timings["tiles_from_cache"] = bag.seen
             if len(bag.used):
-                kept = rasters.draw(bag, self._shown(bag))
-                yield RunUpdate("encode", "Reading and encoding tiles", bag.seen, total, kept)
+                yield RunUpdate("encode", ENCODING, bag.seen, total, rasters.draw(bag, self._shown(bag)))
             order = order[bag.state[order] == TileState.PENDING]
-            cache.begin(len(order))
+            cache.begin(len(order), self.settings.cache_bytes)
         reader = TileReader(
             self.slide,
             tiles,
@@ -225,8 +226,9 @@ class _Run:
                 maps = None
                 if now_s - drawn >= SECONDS_BETWEEN_MAPS and len(bag.used):
                     maps, drawn = rasters.draw(bag, self._shown(bag)), now_s
-                yield RunUpdate("encode", "Reading and encoding tiles", bag.seen, total, maps)
+                yield RunUpdate("encode", _encoding(cache), bag.seen, total, maps)
                 if self.settings.seconds is not None and now_s - started >= self.settings.seconds:
+                    self._keep_fair(bag, whole_order, batch)
                     break
         finally:
             reader.close()
@@ -239,9 +241,19 @@ class _Run:
             return None
         encoder = self.bundle.encoder
         key = feature_key(self.slide, tiles, encoder, self.device.device, self.decoder_reduction)
-        folder = cache_folder()
-        make_room(folder, self.settings.cache_bytes, keep=key)
-        return FeatureCache(folder, key, encoder.dimension)
+        return FeatureCache(cache_folder(), key, encoder.dimension)
+
+    def _keep_fair(self, bag: Bag, order: npt.NDArray[np.int64], last: EncodedBatch) -> None:
+        """Of a run that stops early, only what comes before its last batch in the fair order.
+
+        Features kept from another run may be those of one region; beside a sample of the tissue they would weigh too
+        much.
+        """
+        reached = np.isin(order, np.concatenate([last.indices, last.unreadable]))
+        fair = order[: int(np.flatnonzero(reached)[-1]) + 1]
+        computed = bag.seen - int(self.timings["tiles_from_cache"])
+        bag.keep(fair)
+        self.timings["tiles_from_cache"] = bag.seen - computed
 
     def _aggregate(self, bag: Bag) -> SlideAnswer:
         return answer_image(self.bundle, bag.features, self.device.device)
@@ -352,3 +364,10 @@ class _Run:
     def _check_cancelled(self) -> None:
         if self.cancelled():
             raise RunCancelledError
+
+
+def _encoding(cache: FeatureCache | None) -> str:
+    """What is said while tiles are encoded; also that their features cannot be kept, and why."""
+    if cache is None or not cache.problem:
+        return ENCODING
+    return f"{ENCODING} (they are not kept for the next run: {cache.problem})"

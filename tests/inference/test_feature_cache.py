@@ -20,6 +20,7 @@ from napari_mmlnb.slides.tile_grid import TileGrid
 
 KEY = "0" * 64
 WIDTH = 3
+PLENTY = 2**30
 
 
 def grid_of(cells, columns: int = 50) -> TileGrid:
@@ -40,7 +41,7 @@ def keep(
     folder: Path, cells: np.ndarray, *, room: int | None = None, close: bool = True, key: str = KEY
 ) -> FeatureCache:
     cache = FeatureCache(folder, key, WIDTH)
-    cache.begin(len(cells) if room is None else room)
+    cache.begin(len(cells) if room is None else room, PLENTY)
     for first in range(0, len(cells), 32):
         cache.add(cells[first : first + 32], features_of(cells[first : first + 32]))
     if close:
@@ -90,7 +91,7 @@ def test_two_at_once_do_no_harm(tmp_path):
     other = FeatureCache(tmp_path, KEY, WIDTH)
     cells = cells_of(400)
     for cache in (one, other):
-        cache.begin(400)
+        cache.begin(400, PLENTY)
     for first in range(0, 400, 40):
         one.add(cells[first : first + 40], features_of(cells[first : first + 40]))
         other.add(cells[first : first + 40], features_of(cells[first : first + 40]))
@@ -133,7 +134,7 @@ def test_a_damaged_segment_is_left_out_and_the_others_count(tmp_path, document, 
 def test_values_that_are_not_finite_are_not_believed(tmp_path):
     cells = cells_of(5)
     cache = FeatureCache(tmp_path, KEY, WIDTH)
-    cache.begin(5)
+    cache.begin(5, PLENTY)
     features = features_of(cells)
     features[2, 1] = np.nan
     cache.add(cells, features)
@@ -178,6 +179,17 @@ def test_what_was_not_used_for_longest_makes_room(tmp_path):
     make_room(tmp_path / "nowhere", 0, keep="")
 
 
+def test_room_is_made_for_what_will_be_computed(tmp_path):
+    keep(tmp_path, cells_of(100), key="1" * 64)
+    size = sum(file.stat().st_size for file in tmp_path.rglob("*") if file.is_file())
+    cache = FeatureCache(tmp_path, KEY, WIDTH)
+    cache.begin(0, 0)
+    assert (tmp_path / ("1" * 64)).is_dir(), "who computes nothing drives nobody out"
+    cache.begin(100, size + 100)
+    assert not (tmp_path / ("1" * 64)).exists()
+    cache.close()
+
+
 @given(
     kept=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 6)), max_size=30, unique=True),
     wanted=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 6)), max_size=30, unique=True),
@@ -197,7 +209,7 @@ from tests.inference.test_feature_cache import KEY, WIDTH, cells_of, features_of
 from napari_mmlnb.inference.feature_cache import FeatureCache
 cache = FeatureCache(Path(sys.argv[1]), KEY, WIDTH)
 cells = cells_of(2500)
-cache.begin(2500)
+cache.begin(2500, 2**30)
 print("ready", flush=True)
 for first in range(0, 2500, 4):
     cache.add(cells[first : first + 4], features_of(cells[first : first + 4]))

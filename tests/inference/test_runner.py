@@ -19,7 +19,10 @@ from napari_mmlnb.inference.runner import classify
 from napari_mmlnb.inference.settings import RunSettings
 from napari_mmlnb.result import RunResult, TileState
 from napari_mmlnb.slides.slide import open_slide
+from napari_mmlnb.slides.tile_grid import build_tile_grid
+from napari_mmlnb.slides.tile_order import fair_order
 from napari_mmlnb.slides.tile_reader import TileReader
+from napari_mmlnb.slides.tissue import find_tissue
 from tests.bundle_factory import make_bundle
 
 
@@ -150,6 +153,34 @@ def test_a_budget_answers_from_part_of_the_tiles_and_says_so(bundle: Bundle, sma
     assert result.coverage.tiles_used == 4 < result.coverage.tiles_total
     assert (result.maps.state == TileState.PENDING).sum() == result.coverage.tiles_total - 4
     assert result.settings["seconds"] == 0.0
+
+
+def test_a_budget_answers_from_a_fair_sample_whatever_was_kept_before(
+    bundle: Bundle, small_slide: Path, tmp_path: Path
+) -> None:
+    settings = RunSettings(batch=2, seconds=0.0)
+    fair = classify(small_slide, bundle, settings=replace(settings, cache_bytes=0))
+    roi = tmp_path / "roi.geojson"
+    ring = [[0, 0], [800, 0], [800, 1200], [0, 1200], [0, 0]]
+    roi.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    region = classify(small_slide, bundle, settings=RunSettings(roi=roi))
+    after = classify(small_slide, bundle, settings=settings)
+    order = fair_positions(small_slide, bundle)
+    used = (after.maps.state == TileState.USED).ravel()[order]
+    assert used.sum() == after.coverage.tiles_used >= fair.coverage.tiles_used
+    assert used[: used.sum()].all(), "a prefix of the fair order, and nothing beyond it"
+    assert after.timings["tiles_from_cache"] <= region.coverage.tiles_used
+    assert after.coverage.tiles_used - after.timings["tiles_from_cache"] == 2
+
+
+def fair_positions(path: Path, bundle: Bundle) -> np.ndarray:
+    """Where the tiles of a slide lie in the flattened map, in the order in which a run looks at them."""
+    with open_slide(path) as slide:
+        spec = bundle.spec
+        tissue = find_tissue(slide, spec.tissue_um_per_px)
+        tiles = build_tile_grid(tissue, spec.encoder.input_px, spec.encoder.um_per_px, spec.min_tissue)
+        order = fair_order(tiles, slide.stored_tile_um(tiles.um_per_px))
+    return np.ravel_multi_index(tiles.cells[order].T, tiles.grid.shape)
 
 
 def test_regions_of_another_slide_are_refused(bundle: Bundle, small_slide: Path, tmp_path: Path) -> None:

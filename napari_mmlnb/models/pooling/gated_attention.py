@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from napari_mmlnb.models.pooling.base import Pooled, PoolingFacts, PoolingShape, projection
+from napari_mmlnb.models.pooling.base import Pooled, PoolingFacts, PoolingShape, masked_softmax, projection
 from napari_mmlnb.models.pooling.weighted import Rating, WeightedClassifier
 
 
@@ -60,7 +60,7 @@ class GatedAttention(nn.Module):
         """
         instances = self.project(bag)
         score = self.scores(instances).squeeze(-1)
-        attention = torch.softmax(score.masked_fill(~mask, float("-inf")), dim=1)
+        attention = masked_softmax(score, mask)
         embedding = torch.einsum("bn,bnd->bd", attention, instances)
         return Pooled(embedding, attention, instances)
 
