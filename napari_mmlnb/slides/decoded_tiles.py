@@ -174,9 +174,12 @@ def damage_pattern(height: int, width: int) -> RGB:
     return np.repeat(pattern, 3, axis=-1)
 
 
-def block_mean(pixels: RGB, block: tuple[int, int]) -> RGB:
-    """Means over blocks of (rows, columns) whole pixels, rounded to the nearest grey level; the sides must divide."""
+def block_mean(pixels: RGB, block: tuple[int, int], out: RGB | None = None) -> RGB:
+    """Means over blocks of (rows, columns) whole pixels, rounded to the nearest grey level; the sides must divide.
+
+    Where `out` is given they are put there, unless a block is one pixel.
+    """
     if block == (1, 1):
         return pixels
     size = (pixels.shape[1] // block[1], pixels.shape[0] // block[0])
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return np.asarray(cv2.resize(pixels, size, dst=out, interpolation=cv2.INTER_AREA), dtype=np.uint8)

@@ -6,6 +6,7 @@ wait for the same interpreter.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -112,17 +113,23 @@ class PasteTable:
     pastes: Integers
 
     @classmethod
-    def of(cls, rows: AxisPieces, columns: AxisPieces, cells: Integers) -> PasteTable:
-        """For the grid tiles of `cells`, (b, 2) grid rows and columns."""
+    def of_batches(cls, rows: AxisPieces, columns: AxisPieces, cells: Integers, batch: int) -> list[PasteTable]:
+        """One for each `batch` grid tiles of `cells`, (n, 2) grid rows and columns."""
         row_parts, row_used = rows.parts(cells[:, 0])
         column_parts, column_used = columns.parts(cells[:, 1])
-        slot, nth_row, nth_column = np.nonzero(row_used[:, :, None] & column_used[:, None, :])
-        of_rows, of_columns = row_parts[slot, nth_row], column_parts[slot, nth_column]
-        order = np.lexsort((slot, of_columns[:, 0], of_rows[:, 0]))
-        slot, of_rows, of_columns = slot[order], of_rows[order], of_columns[order]
-        stored = np.stack([of_rows[:, 0], of_columns[:, 0]], axis=1)
-        new = np.ones(len(stored), dtype=np.bool_)
-        new[1:] = (stored[1:] != stored[:-1]).any(axis=1)
-        first = np.append(np.flatnonzero(new), len(stored))
-        pastes = np.column_stack([slot, of_rows[:, 1:3], of_columns[:, 1:3], of_rows[:, 3:], of_columns[:, 3:]])
-        return cls(stored[new], first, pastes)
+        nth, nth_row, nth_column = np.nonzero(row_used[:, :, None] & column_used[:, None, :])
+        of_rows, of_columns = row_parts[nth, nth_row], column_parts[nth, nth_column]
+        order = np.lexsort((nth, of_columns[:, 0], of_rows[:, 0], nth // batch))
+        nth, of_rows, of_columns = nth[order], of_rows[order], of_columns[order]
+        of_batch = nth // batch
+        keys = np.stack([of_batch, of_rows[:, 0], of_columns[:, 0]], axis=1)
+        new = np.ones(len(keys), dtype=np.bool_)
+        new[1:] = (keys[1:] != keys[:-1]).any(axis=1)
+        first = np.append(np.flatnonzero(new), len(keys))
+        pastes = np.column_stack([nth % batch, of_rows[:, 1:3], of_columns[:, 1:3], of_rows[:, 3:], of_columns[:, 3:]])
+        stored = keys[new]
+        ends = np.searchsorted(stored[:, 0], np.arange(-(-len(cells) // batch) + 1))
+        return [
+            cls(stored[a:b, 1:], first[a : b + 1] - first[a], pastes[first[a] : first[b]])
+            for a, b in itertools.pairwise(ends.tolist())
+        ]

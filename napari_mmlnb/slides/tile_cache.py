@@ -37,6 +37,8 @@ class TileCache:
 
     def get(self, key: Hashable) -> RGB | None:
         """The array of that key, now the most recently used, or None."""
+        if key not in self._arrays:  # mostly, for who reads a slide from end to end: so no lock for that
+            return None
         with self._lock:
             array = self._arrays.get(key)
             if array is not None:

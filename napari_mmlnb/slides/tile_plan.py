@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -107,9 +106,9 @@ class TilePlan:
         cells = self._cells(indices)
         return self._pieces[0].fills(cells[:, 0]) & self._pieces[1].fills(cells[:, 1])
 
-    def pastes(self, indices: npt.NDArray[np.int64]) -> PasteTable:
-        """Which stored tiles a batch of grid tiles needs, and where their parts go."""
-        return PasteTable.of(self._pieces[0], self._pieces[1], self._cells(indices))
+    def pastes(self, indices: npt.NDArray[np.int64], batch: int) -> list[PasteTable]:
+        """Which stored tiles each batch of so many grid tiles needs, and where their parts go."""
+        return PasteTable.of_batches(self._pieces[0], self._pieces[1], self._cells(indices), batch)
 
     def uses(self, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
         """How many of the tiles in `order` need each stored tile of the level, (rows, columns) int32."""
@@ -127,33 +126,14 @@ class TilePlan:
         shape, factor = self._shape, self.decoder_reduction
         return shape.tile_height // factor, shape.tile_width // factor, 3
 
-    def copy(self, decoded: RGB, to: RGB, rows: slice, columns: slice) -> None:
-        """Reduce a part of a stored tile, as the decoder gave it, straight into where it belongs.
-
-        Parameters
-        ----------
-        decoded : ndarray
-            Of `decoded_shape`.
-        to : ndarray
-            The part of a window.
-        rows, columns : slice
-            The part of the stored tile, in pixels of the window.
-        """
-        y, x = self._left_to_reduce
-        if (y, x) == (1, 1):
-            to[...] = decoded[rows, columns]
-            return
-        part = decoded[rows.start * y : rows.stop * y, columns.start * x : columns.stop * x]
-        cv2.resize(part, (to.shape[1], to.shape[0]), dst=to, interpolation=cv2.INTER_AREA)
-
     @property
     def reduces(self) -> bool:
         """Whether stored tiles are still to be reduced once they are decoded."""
         return self._left_to_reduce != (1, 1)
 
-    def reduced(self, stored: RGB) -> RGB:
-        """A stored tile as `decoder_reduction` left it, brought to `stored_shape`."""
-        return block_mean(stored, self._left_to_reduce)
+    def reduced(self, decoded: RGB, out: RGB | None = None) -> RGB:
+        """A stored tile as the decoder gave it, brought to `stored_shape`; in `out` where it is to be reduced."""
+        return block_mean(decoded, self._left_to_reduce, out)
 
     def finish(self, index: int, window: RGB) -> RGB:
         """A window of pixels to grid tile `index`, (tile_px, tile_px, 3)."""

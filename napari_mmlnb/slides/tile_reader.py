@@ -18,11 +18,15 @@ from napari_mmlnb.errors import SlideReadError, TileReadError
 from napari_mmlnb.slides.backends.base import RGB
 from napari_mmlnb.slides.buffers import Allocate, BufferPool
 from napari_mmlnb.slides.decode_pool import DecodePool, Priority
+from napari_mmlnb.slides.paste_table import PasteTable
 from napari_mmlnb.slides.slide import Slide
 from napari_mmlnb.slides.tile_grid import TileGrid
 from napari_mmlnb.slides.tile_plan import TilePlan
 
 _BATCHES_AHEAD = 2
+
+# Planning is a few dozen calls of NumPy, whatever the number of tiles, while the decoding threads wait for Python.
+_BATCHES_PLANNED = 8
 
 # Stored tiles that a thread decodes before it looks whether something more urgent waits: a few milliseconds.
 _STEPS_A_TASK = 12
@@ -99,6 +103,7 @@ class TileReader:
         self._own_pool = threads is not None
         self._plan = plan_tiles(slide, tile_grid, in_decoder=reduce_in_decoder)
         self._uses = self._plan.uses(self._order)
+        self._inside = self._plan.inside(self._order)
         self._held: dict[tuple[int, int], _Held] = {}
         self._buffers = BufferPool(allocate)
         self._windows = BufferPool()
@@ -146,11 +151,11 @@ class TileReader:
         if self._begun:
             raise RuntimeError("a TileReader reads its tiles once; make another one")
         self._begun = True
-        starts = iter(range(0, len(self._order), self._batch))
+        batches = self._planned()
         ahead: deque[_Pending] = deque()
         while not self._stopped.is_set():
-            while len(ahead) <= _BATCHES_AHEAD and (start := next(starts, None)) is not None:
-                ahead.append(self._submit(self._order[start : start + self._batch]))
+            while len(ahead) <= _BATCHES_AHEAD and (planned := next(batches, None)) is not None:
+                ahead.append(self._submit(*planned))
             if not ahead:
                 return
             pending = ahead.popleft()
@@ -175,10 +180,18 @@ class TileReader:
         if self._own_pool:
             self._pool.close()
 
-    def _submit(self, indices: npt.NDArray[np.int64]) -> _Pending:
-        pending = self._pending(indices)
+    def _planned(self) -> Iterator[tuple[slice, PasteTable]]:
+        """Which part of the order each batch is, and where its pixels come from; some batches are planned at once."""
+        for first in range(0, len(self._order), self._batch * _BATCHES_PLANNED):
+            some = self._order[first : first + self._batch * _BATCHES_PLANNED]
+            for nth, table in enumerate(self._plan.pastes(some, self._batch)):
+                start = first + nth * self._batch
+                yield slice(start, start + self._batch), table
+
+    def _submit(self, part: slice, table: PasteTable) -> _Pending:
+        pending = self._pending(part)
         self._unfinished = [one for one in self._unfinished if not one.done.done()] + [pending]
-        steps = self._steps(pending)
+        steps = self._steps(table)
         pending.left = math.ceil(len(steps) / _STEPS_A_TASK)
         if not steps:
             self._finish_windows(pending)
@@ -188,18 +201,18 @@ class TileReader:
             pending.end(stopped=True)
         return pending
 
-    def _pending(self, indices: npt.NDArray[np.int64]) -> _Pending:
+    def _pending(self, part: slice) -> _Pending:
+        indices = self._order[part].astype(np.int64)
         side, count = self._plan.tiles.tile_px, len(indices)
         pixels = self._buffers.lend((count, side, side, 3))
-        batch = TileBatch(indices.astype(np.int64), pixels, np.ones(count, dtype=np.bool_))
+        batch = TileBatch(indices, pixels, np.ones(count, dtype=np.bool_))
         windows = pixels if self._plan.copies else self._windows.lend((count, *self._plan.window_shape, 3))
-        for slot in np.flatnonzero(~self._plan.inside(indices)).tolist():
+        for slot in np.flatnonzero(~self._inside[part]).tolist():
             windows[slot] = 255
         return _Pending(batch, windows)
 
-    def _steps(self, pending: _Pending) -> list[_Step]:
+    def _steps(self, table: PasteTable) -> list[_Step]:
         """The stored tiles that a batch needs, in the order of the file, and where their pixels go."""
-        table = self._plan.pastes(pending.batch.indices)
         rows, columns = table.stored[:, 0], table.stored[:, 1]
         self._uses[rows, columns] -= np.diff(table.first).astype(np.int32)
         last = (self._uses[rows, columns] == 0).tolist()
@@ -246,10 +259,12 @@ class TileReader:
 
     def _fill(self, pending: _Pending, steps: list[_Step]) -> None:
         try:
+            scratch = self._scratch_of_thread()
             for step in steps:
                 if self._stopped.is_set():
                     break
-                self._paste(pending, step)
+                self._paste(pending, step, scratch)
+            self._count(steps)
             if self._stopped.is_set():
                 pending.end(stopped=True)  # there may be holes in it
             elif self._one_less(pending):
@@ -261,36 +276,33 @@ class TileReader:
             pending.end(error)
             raise
 
-    def _paste(self, pending: _Pending, step: _Step) -> None:
-        if step.held is None:
-            self._paste_decoded(pending, step)
-            return
-        stored = self._hold(step, step.held) if step.fetch else step.held.wait(self._stopped)
+    def _count(self, steps: list[_Step]) -> None:
+        with self._lock:
+            self.decoded += sum(step.fetch for step in steps)
+
+    def _paste(self, pending: _Pending, step: _Step, scratch: _Scratch) -> None:
+        if step.fetch:
+            stored = self._fetch(step, scratch)
+        else:
+            stored = step.held.wait(self._stopped) if step.held is not None else None
         for slot, top, bottom, left, right, of_top, of_bottom, of_left, of_right in step.pastes:
             if stored is None:
                 pending.batch.readable[slot] = False
             else:
                 pending.windows[slot, top:bottom, left:right] = stored[of_top:of_bottom, of_left:of_right]
-        if step.free:
+        if step.free and step.held is not None:
             with self._lock:
                 self._reserved -= step.held.nbytes
             self._slide.cache.release(step.held.nbytes)
 
-    def _paste_decoded(self, pending: _Pending, step: _Step) -> None:
-        """Decode a tile that nobody else needs, and reduce it straight into the windows."""
-        decoded = self._decode(step, self._scratch_pixels())
-        for slot, top, bottom, left, right, *of in step.pastes:
-            if decoded is None:
-                pending.batch.readable[slot] = False
-            else:
-                self._plan.copy(decoded, pending.windows[slot, top:bottom, left:right], slice(*of[:2]), slice(*of[2:]))
-
-    def _hold(self, step: _Step, held: _Held) -> RGB | None:
-        """Decode and reduce a tile that later ones need too."""
-        reduces = self._plan.reduces
-        decoded = self._decode(step, self._scratch_pixels() if reduces else self._kept.lend(self._plan.decoded_shape))
-        pixels = None if decoded is None else self._plan.reduced(decoded)
-        held.give(pixels)
+    def _fetch(self, step: _Step, scratch: _Scratch) -> RGB | None:
+        """Decode and reduce a tile, in the thread's own memory unless later ones need it too."""
+        plan, held = self._plan, step.held
+        kept = held is not None and not plan.reduces
+        decoded = self._decode(step, self._kept.lend(plan.decoded_shape) if kept else scratch.decoded)
+        pixels = None if decoded is None else plan.reduced(decoded, scratch.reduced if held is None else None)
+        if held is not None:
+            held.give(pixels)
         return pixels
 
     def _decode(self, step: _Step, out: RGB) -> RGB | None:
@@ -301,15 +313,13 @@ class TileReader:
         except TileReadError:
             self._slide.damage.add(plan.level, *step.key)
             return None
-        finally:
-            with self._lock:
-                self.decoded += 1
 
-    def _scratch_pixels(self) -> RGB:
-        """An array of this thread's own to decode into."""
-        scratch: RGB | None = getattr(self._scratch, "pixels", None)
+    def _scratch_of_thread(self) -> _Scratch:
+        scratch: _Scratch | None = getattr(self._scratch, "arrays", None)
         if scratch is None:
-            scratch = self._scratch.pixels = np.empty(self._plan.decoded_shape, np.uint8)
+            plan = self._plan
+            scratch = _Scratch(np.empty(plan.decoded_shape, np.uint8), np.empty((*plan.stored_shape, 3), np.uint8))
+            self._scratch.arrays = scratch
         return scratch
 
     def _one_less(self, pending: _Pending) -> bool:
@@ -387,6 +397,13 @@ class _Held:
                 while not (self._ready or stopped.is_set()):
                     self._arrival.wait(0.1)
         return self._pixels
+
+
+class _Scratch(NamedTuple):
+    """Arrays of a thread's own: for a tile as the decoder gives it, and as it is copied from."""
+
+    decoded: RGB
+    reduced: RGB
 
 
 class _Step(NamedTuple):

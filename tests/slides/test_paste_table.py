@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,17 +29,27 @@ def axis_of(spans: dict[int, tuple[int, int]], side: int) -> AxisPieces:
 SPANS = st.dictionaries(st.integers(0, 9), st.tuples(st.integers(0, 90), st.integers(0, 20)), min_size=1)
 
 
-@given(rows=SPANS, columns=SPANS, sides=st.tuples(st.integers(1, 30), st.integers(1, 30)), data=st.data())
-def test_every_pixel_comes_from_the_stored_tile_that_holds_it(rows, columns, sides, data):
+@given(
+    rows=SPANS,
+    columns=SPANS,
+    sides=st.tuples(st.integers(1, 30), st.integers(1, 30)),
+    batch=st.integers(1, 14),
+    data=st.data(),
+)
+def test_every_pixel_comes_from_the_stored_tile_that_holds_it(rows, columns, sides, batch, data):
     cells = data.draw(st.lists(st.tuples(st.sampled_from(sorted(rows)), st.sampled_from(sorted(columns))), max_size=12))
     picture = np.arange(200 * 200).reshape(200, 200)
-    table = PasteTable.of(axis_of(rows, sides[0]), axis_of(columns, sides[1]), np.array(cells, np.int64).reshape(-1, 2))
+    axes = axis_of(rows, sides[0]), axis_of(columns, sides[1])
+    tables = PasteTable.of_batches(*axes, np.array(cells, np.int64).reshape(-1, 2), batch)
+    assert len(tables) == math.ceil(len(cells) / batch)
     windows = np.full((len(cells), 20, 20), -1)
-    for nth, (row, column) in enumerate(table.stored.tolist()):
-        stored = picture[row * sides[0] :, column * sides[1] :][: sides[0], : sides[1]]
-        for slot, top, bottom, left, right, *of in table.pastes[table.first[nth] : table.first[nth + 1]].tolist():
-            assert (windows[slot, top:bottom, left:right] == -1).all(), "no pixel twice"
-            windows[slot, top:bottom, left:right] = stored[of[0] : of[1], of[2] : of[3]]
+    for number, table in enumerate(tables):
+        of_batch = windows[number * batch : (number + 1) * batch]
+        for nth, (row, column) in enumerate(table.stored.tolist()):
+            stored = picture[row * sides[0] :, column * sides[1] :][: sides[0], : sides[1]]
+            for slot, top, bottom, left, right, *of in table.pastes[table.first[nth] : table.first[nth + 1]].tolist():
+                assert (of_batch[slot, top:bottom, left:right] == -1).all(), "no pixel twice"
+                of_batch[slot, top:bottom, left:right] = stored[of[0] : of[1], of[2] : of[3]]
     for window, (row, column) in zip(windows, cells, strict=True):
         (top, height), (left, width) = rows[row], columns[column]
         assert (window[:height, :width] == picture[top : top + height, left : left + width]).all()
@@ -45,12 +57,12 @@ def test_every_pixel_comes_from_the_stored_tile_that_holds_it(rows, columns, sid
         assert (window[:, width:] == -1).all()
 
 
-@given(spans=SPANS)
-def test_stored_tiles_come_in_the_order_of_the_file_and_once(spans):
+@given(spans=SPANS, batch=st.integers(1, 40))
+def test_stored_tiles_come_in_the_order_of_the_file_and_once_a_batch(spans, batch):
     axis = axis_of(spans, 7)
     cells = np.array([(row, column) for row in spans for column in spans], np.int64)
-    stored = PasteTable.of(axis, axis, cells).stored
-    assert (np.unique(stored, axis=0) == stored).all()
+    for table in PasteTable.of_batches(axis, axis, cells, batch):
+        assert (np.unique(table.stored, axis=0) == table.stored).all()
 
 
 def test_what_fills_its_window_is_told_from_what_does_not():
@@ -61,7 +73,13 @@ def test_what_fills_its_window_is_told_from_what_does_not():
     assert stop.tolist() == [0, 6, 5, 3]
 
 
-def test_a_batch_without_tiles():
-    table = PasteTable.of(axis_of({}, 8), axis_of({}, 8), np.zeros((0, 2), np.int64))
-    assert len(table.stored) == len(table.pastes) == 0
-    assert table.first.tolist() == [0]
+def test_a_batch_that_no_stored_tile_reaches():
+    axis = axis_of({0: (0, 0), 1: (0, 20)}, 8)
+    without, within = PasteTable.of_batches(axis, axis, np.array([[0, 0], [0, 1], [1, 1]]), 2)
+    assert len(without.stored) == len(without.pastes) == 0
+    assert without.first.tolist() == [0]
+    assert len(within.stored) == len(within.pastes) == 9
+
+
+def test_no_tiles_no_batches():
+    assert PasteTable.of_batches(axis_of({}, 8), axis_of({}, 8), np.zeros((0, 2), np.int64), 4) == []

@@ -67,5 +67,16 @@ class WatchedFiles:
             If one was changed, replaced or removed.
         """
         for file, state in self._states.items():
-            if FileState.of(file) != state:
+            if not _is_still(file, state):
                 raise TileReadError(self._location, _CHANGED, "Open it again.")
+
+
+def _is_still(file: Path | int, state: FileState | None) -> bool:
+    """Whether a file is in that state; asked after every read, so nothing is made of what the system says."""
+    if state is None:
+        return FileState.of(file) is None
+    try:
+        said = os.stat(file)  # noqa: PTH116 (of a descriptor too)
+    except OSError:
+        return False
+    return (said.st_ino, said.st_size, said.st_mtime_ns) == state

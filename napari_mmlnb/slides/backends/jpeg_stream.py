@@ -47,6 +47,8 @@ class JpegFrame:
         The marker: 0xC0 for baseline, 0xC2 for progressive, 0xC3 for lossless.
     bits, height, width, components : int
         Of the picture.
+    end : int
+        Where the header ends in the stream, in bytes.
     """
 
     process: int
@@ -54,6 +56,7 @@ class JpegFrame:
     height: int
     width: int
     components: int
+    end: int
 
     @property
     def usual(self) -> bool:
@@ -77,6 +80,7 @@ class JpegStream:
         }
         self._photometric = page.photometric
         self._shape = (page.tilelength, page.tilewidth)
+        self._usual = _Beginning(b"\0", b"")
         self.reductions = tuple(factor for factor in REDUCTIONS if not any(side % factor for side in self._shape))
 
     def decode(self, data: bytes, reduce: int = 1, out: RGB | None = None) -> RGB:
@@ -89,12 +93,11 @@ class JpegStream:
         """
         if not is_whole(data):
             raise JpegError("the stream is incomplete")
-        frame = frame_of(data)
-        # The decoder would reduce one of twice the size once more than asked for, and the result would fit.
-        if frame is None or (frame.height, frame.width) != self._shape:
-            raise JpegError(f"the stream holds {frame or 'no picture'}")
+        begins = self._usual
+        if not data.startswith(begins.stored):
+            begins = self._usual = self._beginning(data)
+        stream = begins.decoded + data[len(begins.stored) :]
         height, width = self._shape[0] // reduce, self._shape[1] // reduce
-        stream = self._heads[holds_ycbcr(data, self._photometric)] + _body(data)
         # Of the right size, so that a stream that claims another one can take no memory for it.
         out = np.empty((height, width, 3), np.uint8) if out is None else out
         try:
@@ -107,10 +110,35 @@ class JpegStream:
             raise JpegError(f"the stream holds {pixels.shape[1]} x {pixels.shape[0]} pixels")
         return pixels
 
+    def _beginning(self, data: bytes) -> _Beginning:
+        """Look through a stream up to its frame header, which the other tiles of a page mostly share byte for byte."""
+        frame = frame_of(data)
+        # The decoder would reduce one of twice the size once more than asked for, and the result would fit.
+        if frame is None or (frame.height, frame.width) != self._shape:
+            raise JpegError(f"the stream holds {frame or 'no picture'}")
+        stored = data[: frame.end]
+        return _Beginning(stored, self._heads[holds_ycbcr(data, self._photometric)] + _body(stored))
+
+
+@dataclass(frozen=True)
+class _Beginning:
+    """A stream up to the end of its frame header.
+
+    Parameters
+    ----------
+    stored : bytes
+        As it lies in the file.
+    decoded : bytes
+        What the decoder is given instead: with the tables and the marker of the colour space.
+    """
+
+    stored: bytes
+    decoded: bytes
+
 
 def is_whole(data: bytes) -> bool:
     """Whether a stream begins and ends as a JPEG does."""
-    return data[:2] == _START and _END in data[-_PADDING:]
+    return data.startswith(_START) and (data.endswith(_END) or _END in data[-_PADDING:])
 
 
 def holds_ycbcr(data: bytes, photometric: int) -> bool:
@@ -128,7 +156,7 @@ def frame_of(data: bytes) -> JpegFrame | None:
             continue
         if 0xC0 <= process <= 0xCF and process not in _NO_FRAME:
             height, width = (int.from_bytes(data[start : start + 2], "big") for start in (at + 5, at + 7))
-            return JpegFrame(process, data[at + 4], height, width, data[at + 9])
+            return JpegFrame(process, data[at + 4], height, width, data[at + 9], at + 2 + length)
         at += 2 + length
     return None
 

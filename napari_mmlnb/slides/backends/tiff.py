@@ -136,6 +136,7 @@ class TiffReader:
         self._pages = structure.pages
         self._bytes = source
         self._opened = opened
+        self._columns = tuple(-(-int(page.imagewidth) // int(page.tilewidth)) for page in self._pages)
         self._jpeg = tuple(self._jpeg_of(page) for page in self._pages)
 
     @property
@@ -165,7 +166,7 @@ class TiffReader:
             If they are not there.
         """
         page = self._pages[level]
-        return self._stored(page, _index(page, row, column))
+        return self._stored(page, row * self._columns[level] + column)
 
     def decode(self, level: int, row: int, column: int, data: bytes, reduce: int = 1, out: RGB | None = None) -> RGB:
         """What `stored_bytes` gave, as `read_tile` gives it.
@@ -178,7 +179,7 @@ class TiffReader:
         jpeg = self._jpeg[level]
         if jpeg is None:
             page = self._pages[level]
-            return self._decoded(page, _index(page, row, column), data)
+            return self._decoded(page, row * self._columns[level] + column, data)
         try:
             return jpeg.decode(data, reduce, out)
         except JpegError as error:
@@ -276,7 +277,3 @@ class TiffReader:
             except (TileReadError, JpegError):
                 continue
         return jpeg
-
-
-def _index(page: Any, row: int, column: int) -> int:
-    return row * -(-int(page.imagewidth) // int(page.tilewidth)) + column

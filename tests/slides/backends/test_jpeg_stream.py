@@ -91,6 +91,23 @@ def test_tables_may_stand_apart(stream_of, photometric):
         stream_of(bare, photometric).decode(bare)
 
 
+def test_tiles_of_a_page_that_begin_otherwise(stream_of):
+    """JFIF header or none, other tables and subsampling, RGB among YCbCr, a wrong size among right ones."""
+    like = [encoded(subsampling=how, level=level) for how in SUBSAMPLINGS for level in (60, 90)]
+    stream = stream_of(like[0])
+    for data in [*like, *reversed(like)]:
+        expected = imagecodecs.jpeg8_decode(data)
+        assert (stream.decode(data) == expected).all()
+        assert (stream.decode(without(data, 0xE0)) == expected).all()
+        for wrong in (encoded(PICTURE[:120, :120]), encoded(np.tile(PICTURE, (2, 2, 1))), b"\xff\xd8\xff\xd9"):
+            with pytest.raises(JpegError):
+                stream.decode(wrong, 2)
+    rgb, jfif = unmarked_rgb_jpeg(PICTURE), encoded()
+    stream = stream_of(rgb, "rgb")
+    for data in (rgb, jfif, rgb):
+        assert difference(stream.decode(data), PICTURE).mean() < 2.5
+
+
 def test_into_a_given_array(stream_of):
     data = encoded()
     stream = stream_of(data)
@@ -245,8 +262,10 @@ def test_padding_after_the_end_is_no_damage(stream_of):
 
 
 def test_the_frame_header_is_found(stream_of):
-    frame = frame_of(encoded(np.zeros((48, 80, 3), np.uint8)))
-    assert frame == JpegFrame(0xC0, 8, 48, 80, 3)
+    data = encoded(np.zeros((48, 80, 3), np.uint8))
+    frame = frame_of(data)
+    assert data[frame.end : frame.end + 2] == b"\xff\xc4", "where the next segment begins"
+    assert frame == JpegFrame(0xC0, 8, 48, 80, 3, frame.end)
     assert frame.usual
     grey = frame_of(bytes(imagecodecs.jpeg8_encode(np.zeros((48, 80), np.uint8))))
     assert grey.components == 1
