@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import mmap
 import threading
-import weakref
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,29 +33,59 @@ class BufferPool:
     def __init__(self, allocate: Allocate | None = None, spare: int = 4) -> None:
         self._allocate = allocate or _empty
         self._spare = spare
-        self._free: list[RGB] = []
+        self._free: list[_Memory] = []
         self._lock = threading.RLock()  # a garbage collection while we hold it may bring arrays back
 
     def lend(self, shape: tuple[int, ...]) -> RGB:
         """An array of that shape, uint8, its content arbitrary."""
         count = math.prod(shape)
+        memory = self._taken(count)
+        if memory is None:
+            array = self._allocate((count,))
+            memory = _Memory(array, array.ctypes.data)
+        return np.asarray(_Loan(memory, shape, self._take_back))
+
+    def _taken(self, count: int) -> _Memory | None:
         with self._lock:
             # The one that came back last is likeliest to be in the processor's cache still.
-            owner = next((one for one in reversed(self._free) if one.size >= count), None)
-            if owner is not None:
-                self._free = [one for one in self._free if one is not owner]
-        if owner is None:
-            owner = self._allocate((count,))
-        # An array over a foreign buffer is what all views of it keep alive: when it goes, they have gone.
-        lent = np.frombuffer(owner.data, dtype=np.uint8, count=count)
-        weakref.finalize(lent, self._take_back, owner)
-        view: RGB = lent.reshape(shape)
-        return view
+            for at in range(len(self._free) - 1, -1, -1):
+                if self._free[at].array.size >= count:
+                    return self._free.pop(at)
+        return None
 
-    def _take_back(self, owner: RGB) -> None:
+    def _take_back(self, memory: _Memory) -> None:
         with self._lock:
             if len(self._free) < self._spare:
-                self._free.append(owner)
+                self._free.append(memory)
+
+
+class _Memory(NamedTuple):
+    array: RGB
+    address: int
+
+
+class _Loan:
+    """What an array that was lent, and every view of it, keeps alive as the owner of its memory.
+
+    Parameters
+    ----------
+    memory : _Memory
+        What is lent.
+    shape : tuple of int
+        As what; not larger.
+    take_back : callable
+        Called with the memory when nobody looks at it any more.
+    """
+
+    __slots__ = ("__array_interface__", "_memory", "_take_back")
+
+    def __init__(self, memory: _Memory, shape: tuple[int, ...], take_back: Callable[[_Memory], None]) -> None:
+        self._memory = memory
+        self._take_back = take_back
+        self.__array_interface__ = {"version": 3, "shape": shape, "typestr": "|u1", "data": (memory.address, False)}
+
+    def __del__(self) -> None:
+        self._take_back(self._memory)
 
 
 def mapped_array(shape: tuple[int, ...]) -> RGB:

@@ -351,7 +351,8 @@ class TileReader:
             raise
 
     def _complete(self, pending: _Pending) -> None:
-        pending.batch.pixels[~pending.batch.readable] = 0
+        if not pending.batch.readable.all():
+            pending.batch.pixels[~pending.batch.readable] = 0
         pending.end()
 
 
