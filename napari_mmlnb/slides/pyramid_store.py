@@ -17,7 +17,7 @@ from zarr.core.buffer import Buffer, BufferPrototype
 
 from napari_mmlnb.slides.backends.base import RGB
 from napari_mmlnb.slides.decode_pool import DecodePool, Priority
-from napari_mmlnb.slides.pyramid import Chunk, PyramidLevel
+from napari_mmlnb.slides.pyramid_levels import Chunk, PyramidLevel
 
 
 class PyramidStore(Store):

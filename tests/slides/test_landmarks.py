@@ -9,7 +9,7 @@ import pytest
 
 from napari_mmlnb.geometry import PixelGrid
 from napari_mmlnb.slides.backends.base import LevelShape
-from napari_mmlnb.slides.pyramid import pyramid_levels
+from napari_mmlnb.slides.pyramid_levels import pyramid_levels
 from napari_mmlnb.slides.slide import open_slide
 from napari_mmlnb.slides.tile_grid import TileGrid
 from napari_mmlnb.slides.tile_reader import TileReader

@@ -15,7 +15,8 @@ from napari_mmlnb.errors import SlideReadError
 from napari_mmlnb.geometry import PixelGrid
 from napari_mmlnb.slides.backends.base import LevelShape
 from napari_mmlnb.slides.decoded_tiles import damage_pattern
-from napari_mmlnb.slides.pyramid import COARSEST_PX, Pyramid, pyramid_levels
+from napari_mmlnb.slides.pyramid import Pyramid
+from napari_mmlnb.slides.pyramid_levels import COARSEST_PX, pyramid_levels
 from napari_mmlnb.slides.slide import open_slide
 from tests.slides.made import MadeReader, made_slide, noise
 

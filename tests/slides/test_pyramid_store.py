@@ -12,7 +12,7 @@ from zarr.core.buffer import default_buffer_prototype
 
 from napari_mmlnb.geometry import PixelGrid
 from napari_mmlnb.slides.decode_pool import DecodePool
-from napari_mmlnb.slides.pyramid import PyramidLevel
+from napari_mmlnb.slides.pyramid_levels import PyramidLevel
 from napari_mmlnb.slides.pyramid_store import PyramidStore
 
 SIDE = 512

@@ -7,18 +7,15 @@ inside) must come out exactly as OpenSlide decodes them, or the slide is left to
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_mmlnb.errors import SlideError
+from napari_mmlnb.slides.backends.base import SlideReader
 from napari_mmlnb.slides.backends.openslide import OpenSlideReader
 
-if TYPE_CHECKING:
-    from napari_mmlnb.slides.backends.tiff import TiffReader
 
-
-def agrees_with_openslide(path: Path, reader: TiffReader) -> bool:
+def agrees_with_openslide(path: Path, reader: SlideReader) -> bool:
     """Whether the levels are the same, and so are the pixels of some tiles of each; false where OpenSlide fails."""
     try:
         peer = OpenSlideReader(path, path)
@@ -34,7 +31,7 @@ def agrees_with_openslide(path: Path, reader: TiffReader) -> bool:
         peer.close()
 
 
-def _same_tiles(reader: TiffReader, peer: OpenSlideReader, level: int) -> bool:
+def _same_tiles(reader: SlideReader, peer: OpenSlideReader, level: int) -> bool:
     shape = peer.metadata.levels[level]
     rows, columns = shape.tiles
     for row, column in {(0, 0), (rows // 2, columns // 2), (max(rows - 2, 0), max(columns - 2, 0))}:
