@@ -58,6 +58,7 @@ COMMANDS = MappingProxyType(
         "train": CommandFacts("napari_mmlnb.cli.train", "Train a model bundle from a configuration."),
         "models": CommandFacts("napari_mmlnb.cli.models", "List, check and fetch models."),
         "bench": CommandFacts("napari_mmlnb.cli.bench", "Measure this machine."),
+        "doctor": CommandFacts("napari_mmlnb.cli.doctor", "Say what works on this machine, and how to mend the rest."),
         "verify": CommandFacts("napari_mmlnb.cli.verify", "Check that a result still is what was written."),
     }
 )

@@ -11,10 +11,12 @@ is not there, was never computed. What cannot be written (no room, no right) is 
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +35,8 @@ CHUNK_TILES = 128
 """What a killed process loses at most; a whole number of the usual batches."""
 SLAB_TILES = 32 * CHUNK_TILES
 """What is read at a time."""
+RESERVE_BYTES = 2**30
+"""What is left free on the disk, for the results: features can be computed again."""
 _FORMAT = 1
 _FLOAT_BYTES = 4
 _USED = "used"
@@ -84,8 +88,7 @@ class FeatureCache:
     def begin(self, tiles: int, limit_bytes: int) -> None:
         """Make room for at most so many tiles that will be computed, within a limit for all kept features."""
         if tiles and not self.problem:
-            make_room(self._folder.parent, limit_bytes - tiles * self._dimension * _FLOAT_BYTES, keep=self._folder.name)
-            self._trying(lambda: self._begin(tiles))
+            self._trying(lambda: self._begin(tiles, limit_bytes))
 
     def add(self, cells: Cells, features: FeatureArray) -> None:
         """Keep the features of (n,) tiles, given by the cells of their grid, (n, 2)."""
@@ -99,7 +102,11 @@ class FeatureCache:
         if segment is not None and not self.problem:
             self._trying(segment.close)
 
-    def _begin(self, tiles: int) -> None:
+    def _begin(self, tiles: int, limit_bytes: int) -> None:
+        needed = tiles * self._dimension * _FLOAT_BYTES
+        make_room(self._folder.parent, limit_bytes - needed, keep=self._folder.name, leave_free=needed + RESERVE_BYTES)
+        if shutil.disk_usage(self._folder).free < needed + RESERVE_BYTES:
+            raise OSError(errno.ENOSPC, f"less than {RESERVE_BYTES / 2**30:.0f} GB would be left free on the disk")
         self._segment = _Segment(self._folder / f"{uuid.uuid4().hex}.zarr", tiles, self._dimension)
 
     def _trying(self, action: Callable[[], None]) -> None:
@@ -229,7 +236,7 @@ class _Kept:
         yield EncodedBatch(indices[sound], features[sound], np.zeros(0, dtype=np.int64))
 
 
-def make_room(folder: Path, limit_bytes: int, keep: str) -> None:
+def make_room(folder: Path, limit_bytes: int, keep: str, leave_free: int = 0) -> None:
     """Remove the features that were not used for longest until the rest takes no more than the limit.
 
     Parameters
@@ -241,24 +248,38 @@ def make_room(folder: Path, limit_bytes: int, keep: str) -> None:
     keep : str
         The key that is in use now. Others in use lose what they have: their run goes on, and computes it again next
         time.
+    leave_free : int
+        Bytes that shall be free on the disk afterwards, if removing features can do it.
     """
     try:
         kept = sorted((one for one in folder.iterdir() if one.is_dir()), key=_last_used)
-        sizes = {one: sum(file.stat().st_size for file in one.rglob("*") if file.is_file()) for one in kept}
-    except OSError:  # another process is at the same work
+        free = shutil.disk_usage(folder).free
+    except OSError:  # nothing is kept, or nothing can be looked at
         return
-    total = sum(sizes.values())
+    sizes = {one: _bytes_of(one) for one in kept}
+    surplus = max(sum(sizes.values()) - limit_bytes, leave_free - free)
     for one in kept:
-        if total <= limit_bytes:
+        if surplus <= 0:
             return
         if one.name != keep:
             shutil.rmtree(one, ignore_errors=True)
-            total -= sizes[one]
+            surplus -= sizes[one]
+
+
+def _bytes_of(folder: Path) -> int:
+    """What the files below take; another process may be writing them, or removing them."""
+    total = 0
+    for file in folder.rglob("*"):
+        with suppress(OSError):
+            total += file.stat().st_size
+    return total
 
 
 def _last_used(folder: Path) -> float:
-    mark = folder / _USED
-    return mark.stat().st_mtime if mark.exists() else 0.0
+    try:
+        return (folder / _USED).stat().st_mtime
+    except OSError:  # no mark, or it is being removed
+        return 0.0
 
 
 def _touch(path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What `mmlnb doctor` looks at, one thing a module."""
