@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -167,13 +168,14 @@ def faults_of(reference: Path, resumed: Path, killed: Run, tiles_from_cache: int
         yield "a part of a chunk was believed"
 
 
-def one_trial(number: int, moment: float, place: Path, slide: Path, roi: Path | None) -> Trial | None:
-    """Kill, and go on; None where the program had ended before it could be killed."""
+def one_trial(number: int, moment: float, place: Path, slide: Path, roi: Path | None) -> Trial | float:
+    """Kill, and go on; the seconds that the whole run took where it had ended before it could be killed."""
     folder = place / f"trial-{number}"
+    shutil.rmtree(folder, ignore_errors=True)
     cache = folder / "cache"
     killed = run_child(folder, cache, slide, roi, moment)
     if killed.ended:
-        return None
+        return killed.seconds
     left = {path.name for path in (folder / "out").iterdir()} if (folder / "out").exists() else set()
     whole = not left or left == {path.name for path in (place / "reference" / "out").iterdir()}
     run_child(folder, cache, slide, roi)
@@ -228,8 +230,10 @@ def go_on(args: argparse.Namespace, place: Path, enough: Callable[[], bool]) -> 
     for trial in trials:
         print(told_line(trial), flush=True)
     while len(trials) < args.kills and not enough():
-        draw, trial = np.random.default_rng((args.seed, len(trials))), None
-        while trial is None:  # a machine that is faster now than it was may end before the kill
+        draw = np.random.default_rng((args.seed, len(trials)))
+        trial: Trial | float = whole
+        while isinstance(trial, float):  # the machine may be faster now than it was, and end before the kill
+            whole = min(whole, trial)
             trial = one_trial(len(trials), float(draw.uniform(0, whole)), place, slide, args.roi)
         trials.append(trial)
         with done_file.open("a") as file:
