@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from napari_mmlnb.bundles.spec import BundleSpec
+from napari_mmlnb.bundles.spec import BundleSpec, LimitsSpec
 from napari_mmlnb.geometry import Mpp
 from napari_mmlnb.result import AbstainReason, Coverage, Probabilities, Shift
 
@@ -25,17 +25,22 @@ def coverage_reasons(coverage: Coverage, spec: BundleSpec) -> Iterator[AbstainRe
         )
         return
     seen = coverage.tiles_used + coverage.tiles_unreadable
-    share = coverage.tiles_unreadable / max(seen, 1)
-    if share > limits.unreadable_share:
-        yield AbstainReason(
-            code="unreadable_tiles",
-            text=f"{coverage.tiles_unreadable} of {seen} tiles could not be read "
-            f"({share:.1%}, at most {limits.unreadable_share:.1%} allowed).",
-        )
+    yield from unreadable_reasons(coverage.tiles_unreadable, seen, limits)
     if coverage.tiles_used < limits.min_tiles:
         yield AbstainReason(
             code="poor_quality",
             text=f"Only {coverage.tiles_used} tiles of tissue were read; the model needs at least {limits.min_tiles}.",
+        )
+
+
+def unreadable_reasons(unreadable: int, seen: int, limits: LimitsSpec) -> Iterator[AbstainReason]:
+    """The reason that too many of the tiles seen could not be read."""
+    share = unreadable / max(seen, 1)
+    if share > limits.unreadable_share:
+        yield AbstainReason(
+            code="unreadable_tiles",
+            text=f"{unreadable} of {seen} tiles could not be read "
+            f"({share:.1%}, at most {limits.unreadable_share:.1%} allowed).",
         )
 
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from napari_mmlnb.bundles.bundle import Bundle
 from napari_mmlnb.bundles.calibration import Branch
 from napari_mmlnb.inference.encoding import FeatureArray
-from napari_mmlnb.models.mmlnb import ImageAnswer
+from napari_mmlnb.models.pooling.base import BagAnswer
 from napari_mmlnb.result import Probabilities, Shift, TextTrust
 
 
 @dataclass(frozen=True)
-class SlideAnswer:
-    """What the image branch says of a bag.
+class TileAnswer:
+    """What the image branch says of each tile of a bag, and of all of them.
 
     Parameters
     ----------
@@ -27,27 +29,59 @@ class SlideAnswer:
         (n, K) float32; their sum over the tiles plus the head's bias is `logits`.
     logits : ndarray
         (K,) float32.
-    raw : ImageAnswer
-        The same as tensors, for the fusion.
     """
 
     attention: npt.NDArray[np.float32]
     contribution: npt.NDArray[np.float32]
     logits: npt.NDArray[np.float32]
-    raw: ImageAnswer
 
 
-def answer_image(bundle: Bundle, features: FeatureArray, device: torch.device) -> SlideAnswer:
-    """Aggregate a bag of (n, F) features, n at least 1, in the order of the grid."""
-    with torch.inference_mode():
-        bag = torch.from_numpy(features)[None].to(device)
-        raw = bundle.system.to(device).answer_image(bag, torch.ones(bag.shape[:2], dtype=torch.bool, device=device))
+@dataclass(frozen=True)
+class SlideAnswer(TileAnswer):
+    """The same, ready to be fused with text.
+
+    Parameters
+    ----------
+    embedding : Tensor
+        (1, D), the slide's vector.
+    """
+
+    embedding: Tensor
+
+
+def answer_image(bundle: Bundle, chunks: Iterable[FeatureArray], device: torch.device) -> SlideAnswer:
+    """Aggregate a bag.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        What answers.
+    chunks : iterable of ndarray
+        (n, F) float32 each, in the order of the grid, at least one tile in all.
+    device : torch.device
+        Where to compute.
+    """
+    answer = bundle.system.to(device).answer_in_chunks(torch.from_numpy(chunk).to(device) for chunk in chunks)
+    attention = answer.attention[0].cpu().numpy()
     return SlideAnswer(
-        attention=(raw.pooled.attention[0].cpu().numpy() * len(features)).astype(np.float32),
-        contribution=raw.contribution[0].cpu().numpy(),
-        logits=raw.logits[0].cpu().numpy(),
-        raw=raw,
+        attention=(attention * len(attention)).astype(np.float32),
+        contribution=contributions(answer),
+        logits=answer.logits[0].cpu().numpy(),
+        embedding=answer.embedding,
     )
+
+
+def contributions(answer: BagAnswer) -> npt.NDArray[np.float32]:
+    """Exact signed shares of the logits, (n, K).
+
+    Raises
+    ------
+    ValueError
+        If the method has no such split: nothing is shown as a contribution that is none.
+    """
+    if answer.contributions is None:
+        raise ValueError("this system does not split its logits among the tiles")
+    return answer.contributions[0].cpu().numpy()
 
 
 def answer_fused(
@@ -56,7 +90,7 @@ def answer_fused(
     """Calibrated probabilities of all branches, and how far the text was trusted."""
     with torch.inference_mode():
         ids = torch.from_numpy(bundle.tokenizer.encode([text])).to(device)
-        fused = bundle.system.to(device).answer_fused(image.raw, ids)
+        fused = bundle.system.to(device).fuse(image.embedding, ids)
     logits: dict[Branch, npt.NDArray[np.float32]] = {
         "image": image.logits,
         "text": fused.text_logits[0].cpu().numpy(),
@@ -69,8 +103,8 @@ def answer_fused(
     return Probabilities(**by_branch), TextTrust(gate=float(fused.gate[0]))
 
 
-def measure_shift(bundle: Bundle, features: FeatureArray) -> Shift:
-    """How far the slide's median tile lies from the training tiles."""
+def measure_shift(bundle: Bundle, chunks: Iterable[FeatureArray]) -> Shift:
+    """How far the slide's median tile lies from the training tiles; of (n, F) features, piece by piece."""
     with torch.inference_mode():
-        scores = bundle.familiarity(torch.from_numpy(features))
+        scores = torch.cat([bundle.familiarity(torch.from_numpy(chunk)) for chunk in chunks])
     return Shift(score=float(scores.median()), limit=bundle.calibration.shift_limit)

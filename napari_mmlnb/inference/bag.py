@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
 from napari_mmlnb.inference.encoding import EncodedBatch, FeatureArray
 from napari_mmlnb.result import TileState
+
+_CHUNK = 4096
 
 
 class Bag:
@@ -51,7 +55,8 @@ class Bag:
         """Tiles that are no longer pending."""
         return int((self.state != TileState.PENDING).sum())
 
-    @property
-    def features(self) -> FeatureArray:
-        """Features of `used`, (n, F) float32."""
-        return self._features[self.used]
+    def chunks(self) -> Iterator[FeatureArray]:
+        """Features of `used`, (n, F) float32 each: all at once would be as much memory again."""
+        used = self.used
+        for first in range(0, len(used), _CHUNK):
+            yield self._features[used[first : first + _CHUNK]]

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_mmlnb.bundles.bundle import Bundle
-from napari_mmlnb.inference.answer import SlideAnswer
+from napari_mmlnb.inference.answer import TileAnswer
 from napari_mmlnb.inference.bag import Bag
 from napari_mmlnb.result import RunMaps, TileState
 from napari_mmlnb.slides.backends.base import RGB
@@ -37,7 +37,7 @@ class Rasters:
         self._limits = (0.0, bundle.calibration.attention_high)
         self._thumbnail, self._thumbnail_grid = slide.thumbnail(1024)
 
-    def draw(self, bag: Bag, answer: SlideAnswer | None, evidence_tiles: tuple[RGB, ...] = ()) -> RunMaps:
+    def draw(self, bag: Bag, answer: TileAnswer | None, evidence_tiles: tuple[RGB, ...] = ()) -> RunMaps:
         """The rasters as they are now; without an answer the maps are empty."""
         state = np.full(self._tiles.grid.shape, TileState.NO_TISSUE, dtype=np.uint8)
         state[tuple(self._tiles.cells.T)] = bag.state

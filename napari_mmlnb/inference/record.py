@@ -98,6 +98,11 @@ def settings_record(
     }
 
 
+def stop_record(settings: RunSettings, stopped_after: int | None) -> dict[str, float | int | None]:
+    """At what level of stability the run was to stop, and after how many tiles it did; None where it did not."""
+    return {"stop_when_stable": settings.stop_when_stable, "stopped_after_tiles": stopped_after}
+
+
 def software_record() -> dict[str, str]:
     """Versions of what computed."""
     return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}

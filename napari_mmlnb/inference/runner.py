@@ -21,10 +21,11 @@ from napari_mmlnb.inference.abstention import answer_reasons, coverage_reasons, 
 from napari_mmlnb.inference.answer import SlideAnswer, answer_fused, answer_image, measure_shift
 from napari_mmlnb.inference.bag import Bag
 from napari_mmlnb.inference.device import DeviceChoice, choose_device
-from napari_mmlnb.inference.encoding import EncodedBatch, encode_tiles, page_locked
+from napari_mmlnb.inference.encoding import encode_tiles, page_locked
 from napari_mmlnb.inference.evidence import select_evidence
 from napari_mmlnb.inference.feature_cache import FeatureCache, cache_folder
 from napari_mmlnb.inference.feature_key import feature_key
+from napari_mmlnb.inference.live_answer import LiveAnswer
 from napari_mmlnb.inference.rasters import Rasters
 from napari_mmlnb.inference.record import (
     model_record,
@@ -33,6 +34,7 @@ from napari_mmlnb.inference.record import (
     settings_record,
     slide_record,
     software_record,
+    stop_record,
 )
 from napari_mmlnb.inference.settings import RunSettings, RunUpdate
 from napari_mmlnb.result import (
@@ -49,11 +51,10 @@ from napari_mmlnb.result import (
 from napari_mmlnb.slides.roi import read_roi
 from napari_mmlnb.slides.slide import Slide, open_slide
 from napari_mmlnb.slides.tile_grid import TileGrid, build_tile_grid
-from napari_mmlnb.slides.tile_order import fair_order
+from napari_mmlnb.slides.tile_order import fair_order, tile_blocks
 from napari_mmlnb.slides.tile_reader import TileReader, plan_tiles
 from napari_mmlnb.slides.tissue import TissueMask, find_tissue
 
-SECONDS_BETWEEN_MAPS = 0.7
 ENCODING = "Reading and encoding tiles"
 
 
@@ -167,6 +168,7 @@ class _Run:
         self.cancelled = cancelled
         self.timings: dict[str, float] = {"tiles_from_cache": 0}
         self.decoder_reduction = 1
+        self.stopped_after: int | None = None
 
     def updates(self) -> Iterator[RunUpdate]:
         started = time.perf_counter()
@@ -192,20 +194,40 @@ class _Run:
         return tissue, tiles
 
     def _encode(self, tiles: TileGrid, bag: Bag, rasters: Rasters) -> Iterator[RunUpdate]:
-        started = drawn = time.perf_counter()
+        started = time.perf_counter()
         total = len(tiles)
         yield RunUpdate("encode", ENCODING, 0, total, rasters.draw(bag, None))
-        whole_order = order = fair_order(tiles, self.slide.stored_tile_um(tiles.um_per_px))
+        stored_um = self.slide.stored_tile_um(tiles.um_per_px)
+        whole_order = order = fair_order(tiles, stored_um)
+        live = LiveAnswer(
+            self.bundle,
+            bag,
+            whole_order,
+            tile_blocks(tiles, stored_um),
+            rasters,
+            self.device.device,
+            answers=not any(scale_reasons(self.slide.mpp, self.bundle.spec)),
+            stop_level=self.settings.stop_when_stable,
+        )
         in_decoder = self.settings.reduce_in_decoder
         self.decoder_reduction = plan_tiles(self.slide, tiles, in_decoder=in_decoder).decoder_reduction
         cache = self._open_cache(tiles)
+        cached = np.zeros(0, dtype=np.int64)
         if cache is not None:
             for batch in cache.load(tiles):
-                bag.add(batch)
-            self.timings["tiles_from_cache"] = bag.seen
+                self._check_cancelled()
+                live.add(batch)
+            cached = bag.used
+            self.timings["tiles_from_cache"] = len(cached)
             if len(bag.used):
-                yield RunUpdate("encode", ENCODING, bag.seen, total, rasters.draw(bag, self._shown(bag)))
+                yield live.draw(ENCODING)
             order = order[bag.state[order] == TileState.PENDING]
+        self.stopped_after = live.stable_after()
+        if self.stopped_after is not None:
+            self._keep_fair(bag, whole_order[: self.stopped_after], cached)
+            self.timings["encode_s"] = time.perf_counter() - started
+            return
+        if cache is not None:
             cache.begin(len(order), self.settings.cache_bytes)
         reader = TileReader(
             self.slide,
@@ -215,21 +237,23 @@ class _Run:
             threads=self.settings.threads,
             reduce_in_decoder=in_decoder,
             allocate=page_locked(self.device.device),
+            stopped=self.cancelled,
         )
         try:
             for batch in encode_tiles(reader, self.bundle.encoder, self.device.device):
                 self._check_cancelled()
-                bag.add(batch)
+                live.add(batch)
                 if cache is not None:
                     cache.add(tiles.cells[batch.indices], batch.features)
-                now_s = time.perf_counter()
-                maps = None
-                if now_s - drawn >= SECONDS_BETWEEN_MAPS and len(bag.used):
-                    maps, drawn = rasters.draw(bag, self._shown(bag)), now_s
-                yield RunUpdate("encode", _encoding(cache), bag.seen, total, maps)
-                if self.settings.seconds is not None and now_s - started >= self.settings.seconds:
-                    self._keep_fair(bag, whole_order, batch)
+                self.stopped_after = live.stable_after()
+                yield live.update(_encoding(cache))
+                if self.stopped_after is not None:
+                    self._keep_fair(bag, whole_order[: self.stopped_after], cached)
                     break
+                if self.settings.seconds is not None and time.perf_counter() - started >= self.settings.seconds:
+                    self._keep_fair(bag, whole_order[: live.reached], cached)
+                    break
+            self._check_cancelled()
         finally:
             reader.close()
             if cache is not None:
@@ -243,25 +267,17 @@ class _Run:
         key = feature_key(self.slide, tiles, encoder, self.device.device, self.decoder_reduction)
         return FeatureCache(cache_folder(), key, encoder.dimension)
 
-    def _keep_fair(self, bag: Bag, order: npt.NDArray[np.int64], last: EncodedBatch) -> None:
-        """Of a run that stops early, only what comes before its last batch in the fair order.
+    def _keep_fair(self, bag: Bag, sample: npt.NDArray[np.int64], cached: npt.NDArray[np.int64]) -> None:
+        """Of a run that stops early, only a prefix of the fair order; which tiles came from the cache is counted again.
 
         Features kept from another run may be those of one region; beside a sample of the tissue they would weigh too
         much.
         """
-        reached = np.isin(order, np.concatenate([last.indices, last.unreadable]))
-        fair = order[: int(np.flatnonzero(reached)[-1]) + 1]
-        computed = bag.seen - int(self.timings["tiles_from_cache"])
-        bag.keep(fair)
-        self.timings["tiles_from_cache"] = bag.seen - computed
+        bag.keep(sample)
+        self.timings["tiles_from_cache"] = int(np.isin(sample, cached).sum())
 
     def _aggregate(self, bag: Bag) -> SlideAnswer:
-        return answer_image(self.bundle, bag.features, self.device.device)
-
-    def _shown(self, bag: Bag) -> SlideAnswer | None:
-        """The answer so far, or None while the tiles seen look like nothing the bundle knows: no map then either."""
-        shift = measure_shift(self.bundle, bag.features)
-        return self._aggregate(bag) if shift.score <= shift.limit else None
+        return answer_image(self.bundle, bag.chunks(), self.device.device)
 
     def _conclude(self, tissue: TissueMask, tiles: TileGrid, bag: Bag, rasters: Rasters, started: float) -> RunResult:
         spec = self.bundle.spec
@@ -285,7 +301,7 @@ class _Run:
             evidence, pictures, description = self._describe(tiles, bag, answer)
             self.timings["describe_s"] = time.perf_counter() - begun
             probabilities, trust = answer_fused(self.bundle, answer, description.text, self.device.device)
-            shift = measure_shift(self.bundle, bag.features)
+            shift = measure_shift(self.bundle, bag.chunks())
             reasons += answer_reasons(shift, probabilities, spec)
         self.timings["total_s"] = time.perf_counter() - started
         fused = probabilities.fused if probabilities is not None else None
@@ -308,7 +324,8 @@ class _Run:
             description=description,
             settings=settings_record(
                 self.bundle, self.settings, self.device, self.describer.facts.name, self.decoder_reduction
-            ),
+            )
+            | stop_record(self.settings, self.stopped_after),
             timings={name: round(value, 3) for name, value in self.timings.items()},
             software=software_record(),
         )

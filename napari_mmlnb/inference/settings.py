@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from napari_mmlnb.errors import RequestError
 from napari_mmlnb.result import RunMaps, RunResult
+
+if TYPE_CHECKING:
+    from napari_mmlnb.inference.estimate import RunEstimate
 
 DEFAULT_BYTES = 20 * 2**30
 """Of kept features: about a hundred large slides."""
@@ -35,6 +39,9 @@ class RunSettings:
         faster, and hardly another picture (mean cosine of the features 0.9995); recorded in the result.
     threads : int, optional
         Threads of the run's own that read and decode; by default the slide's, whose viewer comes first.
+    stop_when_stable : float, optional
+        Stop encoding once the class is stable to this level (0.5 to below 1, see `napari_mmlnb.inference.early_stop`)
+        and answer from the tiles seen so far; by default all tiles are looked at.
     cache_bytes : int
         What the features that are kept between runs may take on the disk, all slides together; 0 to keep and use none.
     """
@@ -47,6 +54,14 @@ class RunSettings:
     threads: int | None = None
     reduce_in_decoder: bool = True
     cache_bytes: int = DEFAULT_BYTES
+    stop_when_stable: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.stop_when_stable is not None and not 0.5 <= self.stop_when_stable < 1:
+            raise RequestError(
+                f"A class cannot be stable to a level of {self.stop_when_stable:g}.",
+                "Give a level from 0.5 to below 1, for example 0.95.",
+            )
 
 
 @dataclass(frozen=True)
@@ -63,6 +78,9 @@ class RunUpdate:
         Steps of the stage, tiles while encoding; total 0 where it is not known.
     maps : RunMaps or None
         Attention so far, sharpening; None where there is nothing new to show.
+    estimate : RunEstimate or None
+        With maps: the class probabilities so far, with their intervals; None where no class may be named (the tiles
+        seen look foreign, too many are unreadable, no class is probable enough).
     result : RunResult or None
         Only with stage "done".
     """
@@ -73,3 +91,4 @@ class RunUpdate:
     total: int = 0
     maps: RunMaps | None = None
     result: RunResult | None = None
+    estimate: RunEstimate | None = None

@@ -8,14 +8,17 @@ since generated text comes from the same pixels and can merely echo the classifi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from napari_mmlnb.models.fusion.prmf import PrmfGate
-from napari_mmlnb.models.pooling.base import Pooled
+from napari_mmlnb.models.pooling.base import BagAnswer, Pooled
+from napari_mmlnb.models.pooling.chunks import OnlineSoftmax, some
 from napari_mmlnb.models.pooling.gated_attention import GatedAttention
+from napari_mmlnb.models.pooling.weighted import Rating
 from napari_mmlnb.models.text_encoder import TextEncoder
 
 
@@ -127,6 +130,32 @@ class Mmlnb(nn.Module):
         contribution = pooled.attention.unsqueeze(-1) * share
         return ImageAnswer(self.image_head(pooled.embedding), contribution, pooled)
 
+    def rate(self, tiles: Tensor) -> Rating:
+        """Tiles (n, F), each for itself: what `answer_image` weighs, before anything is known of the others."""
+        instances = self.pooling.project((tiles - self.feature_mean) * self.feature_scale)
+        return Rating(instances, self.pooling.scores(instances), instances @ self.image_head.weight.T)
+
+    def answer_in_chunks(self, chunks: Iterable[Tensor]) -> BagAnswer:
+        """The image branch on one bag, piece by piece: `answer_image` in bounded memory; inference only.
+
+        Parameters
+        ----------
+        chunks : iterable of Tensor
+            (n, F) float32 each, at least one tile in all.
+        """
+        embedding = OnlineSoftmax()
+        scores, shares = [], []
+        with torch.inference_mode():
+            for chunk in some(chunks):
+                rating = self.rate(chunk)
+                embedding.add(rating.scores.mT, rating.instances)
+                scores.append(rating.scores)
+                shares.append(rating.shares)
+            attention = torch.softmax(torch.cat(scores).mT, dim=-1)
+            contributions = attention.mT * torch.cat(shares)
+            logits = self.image_head(embedding.mean)
+        return BagAnswer(logits, embedding.mean, attention, contributions[None], self.image_head.bias)
+
     def answer_fused(self, image: ImageAnswer, ids: Tensor) -> FusedAnswer:
         """Text branch and fusion.
 
@@ -137,6 +166,10 @@ class Mmlnb(nn.Module):
         ids : Tensor
             (B, T) int64 token ids, 0 is padding.
         """
+        return self.fuse(image.pooled.embedding, ids)
+
+    def fuse(self, embedding: Tensor, ids: Tensor) -> FusedAnswer:
+        """`answer_fused` of slides whose vectors (B, D) are known."""
         u = self.text(ids)
-        fused = self.fusion(u, image.pooled.embedding)
+        fused = self.fusion(u, embedding)
         return FusedAnswer(self.text_head(u), self.head(fused.embedding), fused.gate)

@@ -43,7 +43,7 @@ def fair_order(tiles: TileGrid, stored_um: tuple[float, float] | None = None, se
     if count == 0:
         return np.zeros(0, dtype=np.int64)
     random = np.random.default_rng(seed)
-    block = _blocks(tiles, stored_um)
+    block = tile_blocks(tiles, stored_um)
     rank = random.permutation(int(block.max()) + 1)[block]
     shuffled = random.permutation(count)
     turn = np.empty(count, dtype=np.int64)
@@ -73,8 +73,15 @@ def block_order(tiles: TileGrid, stored_um: tuple[float, float] | None = None) -
     """
     if len(tiles) == 0:
         return np.zeros(0, dtype=np.int64)
-    block = _blocks(tiles, stored_um)
+    block = tile_blocks(tiles, stored_um)
     return np.lexsort((tiles.cells[:, 1], tiles.cells[:, 0], block)).astype(np.int64)
+
+
+def tile_blocks(tiles: TileGrid, stored_um: tuple[float, float] | None = None) -> Order:
+    """The number of the block in which each tile lies, (n,) int64; parameters as in `fair_order`."""
+    sides = [block_side(tiles.grid.spacing_um[axis], None if stored_um is None else stored_um[axis]) for axis in (0, 1)]
+    _, block = np.unique(tiles.cells // sides, axis=0, return_inverse=True)
+    return block.reshape(-1).astype(np.int64)
 
 
 def block_side(tile_um: float, stored_um: float | None) -> int:
@@ -83,13 +90,6 @@ def block_side(tile_um: float, stored_um: float | None) -> int:
         return _USUAL_BLOCK
     whole = [n for n in _BLOCKS if abs(n * tile_um / stored_um - round(n * tile_um / stored_um)) < _WHOLE]
     return min(whole, key=lambda n: abs(n - _USUAL_BLOCK), default=_USUAL_BLOCK)
-
-
-def _blocks(tiles: TileGrid, stored_um: tuple[float, float] | None) -> Order:
-    """The number of the block in which each tile lies, (n,)."""
-    sides = [block_side(tiles.grid.spacing_um[axis], None if stored_um is None else stored_um[axis]) for axis in (0, 1)]
-    _, block = np.unique(tiles.cells // sides, axis=0, return_inverse=True)
-    return block.reshape(-1).astype(np.int64)
 
 
 def _occurrence(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -6,7 +6,7 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import NamedTuple
@@ -30,6 +30,8 @@ _BATCHES_PLANNED = 8
 
 # Stored tiles that a thread decodes before it looks whether something more urgent waits: a few milliseconds.
 _STEPS_A_TASK = 12
+
+_ASKED_EACH_S = 0.1
 
 # Stored tiles that are held come and go by the dozen.
 _SPARE = 64
@@ -81,6 +83,8 @@ class TileReader:
         Whether JPEG tiles may be reduced in the DCT domain, which is faster; not the same pixels as the mean.
     allocate : callable, optional
         Makes the arrays that tiles are read into from their shape (for page-locked memory); `numpy.empty` by default.
+    stopped : callable, optional
+        Asked while a batch is waited for; a true answer ends the reading, however slow the slide's storage is.
     """
 
     def __init__(
@@ -93,6 +97,7 @@ class TileReader:
         threads: int | None = None,
         reduce_in_decoder: bool = False,
         allocate: Allocate | None = None,
+        stopped: Callable[[], bool] | None = None,
     ) -> None:
         if batch < 1 or (threads is not None and threads < 1):
             raise ValueError(f"batch and threads must be at least 1, not {batch} and {threads}")
@@ -110,6 +115,7 @@ class TileReader:
         self._kept = BufferPool(spare=_SPARE)
         self._scratch = threading.local()
         self._stopped = threading.Event()
+        self._asked_to_stop = stopped
         self._arrival = threading.Condition()
         self._lock = threading.Lock()
         self._running: set[Future[None]] = set()
@@ -159,7 +165,7 @@ class TileReader:
             if not ahead:
                 return
             pending = ahead.popleft()
-            if not pending.wait():
+            if not self._wait(pending):
                 return
             yield pending.batch
 
@@ -179,6 +185,13 @@ class TileReader:
         self._slide.cache.release(reserved)
         if self._own_pool:
             self._pool.close()
+
+    def _wait(self, pending: _Pending) -> bool:
+        """Whether the batch is complete; False where reading was stopped."""
+        while self._asked_to_stop is not None and not wait([pending.done], _ASKED_EACH_S).done:
+            if self._asked_to_stop():
+                return False
+        return pending.done.result()
 
     def _planned(self) -> Iterator[tuple[slice, PasteTable]]:
         """Which part of the order each batch is, and where its pixels come from; some batches are planned at once."""
@@ -434,7 +447,3 @@ class _Pending:
                 self.done.set_exception(error)
             else:
                 self.done.set_result(not stopped)
-
-    def wait(self) -> bool:
-        """Whether the batch is complete; False where reading was stopped."""
-        return self.done.result()

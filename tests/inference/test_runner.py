@@ -207,7 +207,7 @@ def test_a_strange_slide_is_refused_with_its_findings_kept(tmp_path: Path, small
 def test_a_strange_slide_shows_no_attention_while_it_runs(
     tmp_path: Path, small_slide: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_mmlnb.inference.runner.SECONDS_BETWEEN_MAPS", 0.0)
+    monkeypatch.setattr("napari_mmlnb.inference.live_answer.SECONDS_BETWEEN_MAPS", 0.0)
     strange = make_bundle(tmp_path / "strange", shift_limit=1e-6)
     familiar = make_bundle(tmp_path / "familiar")
     for bundle, shown in ((strange, False), (familiar, True)):
