@@ -130,7 +130,7 @@ def said(seen: Seen, bundle: Bundle, count: int) -> RunEstimate:
     part = slice(0, count)
     jackknife = leave_out_blocks(seen.scores[part], seen.shares[part], bias, seen.blocks[part], seen.tiles)
     temperature = bundle.calibration.temperature["image"]
-    return estimate(jackknife, bundle.spec.class_ids, temperature, (count, seen.tiles))
+    return estimate(jackknife, bundle.spec.classes, temperature, (count, seen.tiles))
 
 
 def replayed(all_seen: list[Seen], bundle: Bundle, level: float) -> dict[str, object]:
@@ -194,21 +194,20 @@ def show(figures: dict, level: float) -> None:
     print(f"\n{figures['phantoms']} phantoms of {min(figures['tiles'])} to {max(figures['tiles'])} tiles")
     for of, stays in figures["class_stays_after"].items():
         print(
-            f"the class is the final one ({of}) and stays it after {stays['median']:.0%} of the tiles; worst {stays['worst']:.0%}"
+            f"the class is the final one ({of}), and stays it, after {stays['median']:.0%} of the tiles; "
+            f"worst {stays['worst']:.0%}"
         )
     print("share seen   final probability within the 90 % interval   mean width")
     for share, coverage in figures["coverage"].items():
-        print(
-            f"   {float(share):4.0%}        {coverage:.3f}                                      {figures['width'][share]:.3f}"
-        )
+        width = figures["width"][share]
+        print(f"   {float(share):4.0%}        {coverage:.3f}                                      {width:.3f}")
     print(f"   all        {figures['coverage_all']:.3f} (promised 0.900)")
     after = figures["stopped_after_share"]
     if after:
-        print(
-            f"early stop at {level:g}: {figures['stopped']} of {figures['phantoms']} runs, after {np.median(after):.0%} of the "
-            f"tiles (median; from {min(after):.0%} to {max(after):.0%}); another class than the whole slide: "
-            f"{len(figures['stopped_with_another_class'])} {figures['stopped_with_another_class']}"
-        )
+        changed = figures["stopped_with_another_class"]
+        spread = f"median {np.median(after):.0%} of the tiles, from {min(after):.0%} to {max(after):.0%}"
+        print(f"early stop at {level:g}: {figures['stopped']} of {figures['phantoms']} runs, after {spread}")
+        print(f"  of them with another class than the whole slide: {len(changed)} {changed}")
     print(f"an update at {LARGE_TILES} tiles: {figures['update_ms_at_100000_tiles']} ms")
 
 

@@ -114,6 +114,11 @@ class Coverage(_Record):
     tiles_used: Annotated[int, Field(ge=0)]
     tiles_unreadable: Annotated[int, Field(ge=0)]
 
+    @property
+    def tiles_unread(self) -> int:
+        """Tiles that nobody looked at, since the run was asked to end early."""
+        return self.tiles_total - self.tiles_used - self.tiles_unreadable
+
 
 class Measurement(_Record):
     """A number that was measured on a tile, never guessed."""
@@ -203,6 +208,18 @@ class RunResult(_Record):
         ):
             raise ValueError("a run names a class and no reason to abstain, or reasons and no class")
         return self
+
+    @property
+    def early_end(self) -> str:
+        """That the run ended before all tiles were read, and why, in words; empty where it did not."""
+        unread, level = self.coverage.tiles_unread, self.settings.get("stop_when_stable")
+        if not unread:
+            return ""
+        if self.settings.get("stopped_after_tiles") is not None:
+            why = f"the class was stable to the level of {level:g} that was asked for"
+        else:
+            why = "the time that was given was over"
+        return f"{unread:,} of {self.coverage.tiles_total:,} tiles were not looked at: {why}."
 
     @property
     def maps(self) -> RunMaps | None:

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 @click.option("--describer", help="What describes the evidence tiles; the model's own choice by default.")
 @click.option("--device", default="auto", show_default=True, help="Where to compute, for example cpu or cuda.")
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop looking at tiles after so long.")
+@click.option(
+    "--stop-when-stable",
+    type=click.FloatRange(0.5, 1, max_open=True),
+    metavar="LEVEL",
+    help="Stop looking at tiles once the class is stable to this level, for example 0.95.",
+)
 @click.option("--no-cache", is_flag=True, help="Compute all features anew, and keep none of them.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object, and nothing else.")
 def command(
@@ -39,6 +45,7 @@ def command(
     describer: str | None,
     device: str,
     seconds: float | None,
+    stop_when_stable: float | None,
     no_cache: bool,
     as_json: bool,
 ) -> int:
@@ -50,7 +57,9 @@ def command(
     from napari_mmlnb.cli.summary import summary_lines, unreadable_lines
     from napari_mmlnb.inference.settings import RunSettings
 
-    settings = RunSettings(describer=describer, device=device, roi=roi, seconds=seconds)
+    settings = RunSettings(
+        describer=describer, device=device, roi=roi, seconds=seconds, stop_when_stable=stop_when_stable
+    )
     settings = replace(settings, cache_bytes=0) if no_cache else settings
     with stdout_kept_clean():
         result = classify_to_folder(slide, out, model=model, mpp=mpp, backend=backend, settings=settings)

@@ -76,3 +76,5 @@ def _coverage(result: RunResult) -> Iterator[str]:
     seen = result.coverage
     tiles = f"{seen.tiles_used} of {seen.tiles_total} tiles used, {seen.tiles_unreadable} unreadable"
     yield f"Coverage: {seen.tissue_mm2:.2f} mm2 of tissue; {tiles}"
+    if result.early_end:
+        yield f"  {result.early_end}"

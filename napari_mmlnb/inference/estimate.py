@@ -31,6 +31,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, stdtr, stdtrit
 
+from napari_mmlnb.result import ClassRecord
+
 Floats = npt.NDArray[np.float64]
 
 LEVEL = 0.90
@@ -44,6 +46,8 @@ class RunEstimate:
 
     Parameters
     ----------
+    classes : tuple of ClassRecord
+        As the bundle names them.
     probabilities : mapping
         {class id: calibrated probability}.
     intervals : mapping
@@ -56,6 +60,7 @@ class RunEstimate:
         0 to 1, how sure the leading class is to lead the image branch at the end too; 1 once all tiles are seen.
     """
 
+    classes: tuple[ClassRecord, ...]
     probabilities: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float]]
     level: float
@@ -149,7 +154,11 @@ def leave_out_blocks(
 
 
 def estimate(
-    jackknife: Jackknife, class_ids: tuple[str, ...], temperature: float, tiles: tuple[int, int], level: float = LEVEL
+    jackknife: Jackknife,
+    classes: tuple[ClassRecord, ...],
+    temperature: float,
+    tiles: tuple[int, int],
+    level: float = LEVEL,
 ) -> RunEstimate:
     """Probabilities with their intervals, and how stable the leading class is.
 
@@ -157,8 +166,8 @@ def estimate(
     ----------
     jackknife : Jackknife
         Of the logits.
-    class_ids : tuple of str
-        In their order.
+    classes : tuple of ClassRecord
+        In the order of the logits.
     temperature : float
         That calibrates the logits.
     tiles : (int, int)
@@ -179,7 +188,9 @@ def estimate(
     else:
         low, high = np.zeros_like(odds), np.ones_like(odds)
         stability = 0.0
+    class_ids = [record.id for record in classes]
     return RunEstimate(
+        classes=classes,
         probabilities=dict(zip(class_ids, map(float, probabilities), strict=True)),
         intervals=dict(zip(class_ids, zip(map(float, low), map(float, high), strict=True), strict=True)),
         level=level,
@@ -195,7 +206,9 @@ def _stability(jackknife: Jackknife, z: Floats, parts: Floats) -> float:
     others = np.arange(len(z)) != leading
     margin = z[leading] - z[others]
     error = jackknife.standard_error(margin, parts[:, [leading]] - parts[:, others])
-    certain = np.divide(margin, error, out=np.full_like(margin, np.inf), where=error > 0)
+    # Blocks that all say the same leave no doubt, unless what they say is a tie.
+    without_doubt = np.where(margin > 0, np.inf, 0.0)
+    certain = np.divide(margin, error, out=without_doubt, where=error > 0)
     return float(stdtr(jackknife.freedom, certain).min())
 
 

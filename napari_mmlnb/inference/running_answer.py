@@ -77,4 +77,4 @@ class RunningAnswer:
         jackknife = leave_out_blocks(
             self._scores[sample], self._shares[sample], self._bias, self._blocks[sample], total
         )
-        return estimate(jackknife, bundle.spec.class_ids, bundle.calibration.temperature["image"], (len(sample), total))
+        return estimate(jackknife, bundle.spec.classes, bundle.calibration.temperature["image"], (len(sample), total))

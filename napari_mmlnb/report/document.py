@@ -142,11 +142,13 @@ def _shift(record: RunResult) -> str:
 
 def _coverage(record: RunResult) -> list[list[str]]:
     seen = record.coverage
+    early = [["Ended early", record.early_end]] if record.early_end else []
     return [
         ["Tissue", f"{number(seen.tissue_mm2)} mm²"],
         ["Tiles", f"{seen.tiles_total}"],
         ["Tiles used", f"{seen.tiles_used}"],
         ["Tiles unreadable", f"{seen.tiles_unreadable}"],
+        *early,
     ]
 
 

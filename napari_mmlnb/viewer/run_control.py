@@ -14,7 +14,6 @@ from napari_mmlnb.viewer.session import Session
 
 if TYPE_CHECKING:
     from napari_mmlnb.inference.settings import RunUpdate
-    from napari_mmlnb.result import RunMaps
 
 MAP_INTERVAL_S = 0.5
 
@@ -28,6 +27,8 @@ class RunControl(QObject):
         Stage and counts, as often as they are looked at.
     maps_changed : RunMaps
         Sharper maps, at most twice a second.
+    estimate_changed : RunEstimate or None
+        With them, the class so far; None where none may be named.
     finished : Session
         The session now has its result.
     failed : object
@@ -38,6 +39,7 @@ class RunControl(QObject):
 
     progressed = Signal(object)
     maps_changed = Signal(object)
+    estimate_changed = Signal(object)
     finished = Signal(object)
     failed = Signal(object)
     stopped = Signal()
@@ -46,7 +48,7 @@ class RunControl(QObject):
         super().__init__(parent)
         self._classify = classify
         self._session: Session | None = None
-        self._drawn: RunMaps | None = None
+        self._drawn: RunUpdate | None = None
         self._drawn_at = 0.0
         self._watcher = JobWatcher(self)
         self._watcher.progressed.connect(self._on_progress)
@@ -69,13 +71,14 @@ class RunControl(QObject):
         """Stop; nothing of the run is shown any more."""
         self._watcher.cancel()
 
-    def _on_progress(self, news: tuple[RunUpdate, RunMaps | None]) -> None:
-        update, maps = news
+    def _on_progress(self, news: tuple[RunUpdate, RunUpdate | None]) -> None:
+        update, drawn = news
         self.progressed.emit(update)
         now = time.monotonic()
-        if maps is not self._drawn and update.result is None and now - self._drawn_at >= MAP_INTERVAL_S:
-            self._drawn, self._drawn_at = maps, now
-            self.maps_changed.emit(maps)
+        if drawn is not self._drawn and update.result is None and now - self._drawn_at >= MAP_INTERVAL_S:
+            self._drawn, self._drawn_at = drawn, now
+            self.maps_changed.emit(drawn.maps)
+            self.estimate_changed.emit(drawn.estimate)
 
     def _on_success(self, result) -> None:
         session, self._session = self._session, None
@@ -95,11 +98,11 @@ def _work(classify: ClassifyStream, session: Session, model: str) -> Callable:
     slide = session.slide
 
     def work(report, cancelled):
-        result, maps = None, None
+        result, drawn = None, None
         for update in classify(slide, model, cancelled):
             # Only the newest report is looked at: it carries the newest maps, even where the update itself has none.
-            maps = update.maps if update.maps is not None else maps
-            report((update, maps))
+            drawn = update if update.maps is not None else drawn
+            report((update, drawn))
             result = update.result or result
         if result is None:
             raise RuntimeError("the run ended without a result")

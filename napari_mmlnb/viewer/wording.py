@@ -10,6 +10,7 @@ from napari_mmlnb.geometry import Region
 from napari_mmlnb.result import ClassRecord, Evidence, Measurement, RunResult
 
 if TYPE_CHECKING:
+    from napari_mmlnb.inference.estimate import RunEstimate
     from napari_mmlnb.slides.damage import DamagedTile
     from napari_mmlnb.slides.slide import Slide
 
@@ -81,7 +82,8 @@ def coverage_line(result: RunResult) -> str:
     """How much was seen."""
     c = result.coverage
     line = f"Seen: {c.tiles_used:,} of {c.tiles_total:,} tiles, {c.tissue_mm2:.2f} mm² of tissue."
-    return f"{line} {c.tiles_unreadable:,} unreadable." if c.tiles_unreadable else line
+    line = f"{line} {c.tiles_unreadable:,} unreadable." if c.tiles_unreadable else line
+    return f"{line} {result.early_end}".rstrip()
 
 
 def shift_line(result: RunResult) -> str:
@@ -90,6 +92,30 @@ def shift_line(result: RunResult) -> str:
         return ""
     side = "beyond" if result.shift.score > result.shift.limit else "within"
     return f"Distance from known slides: {result.shift.score:.2f} ({side} the limit of {result.shift.limit:.2f})."
+
+
+def provisional_headline(estimate: RunEstimate) -> str:
+    """How far the run has come, and that this is not its answer."""
+    return f"So far, {_percent(estimate.share_seen)} of the tiles: can still change"
+
+
+def provisional_value(estimate: RunEstimate, class_id: str) -> str:
+    """A class's probability so far with its interval."""
+    low, high = estimate.intervals[class_id]
+    return f"{estimate.probabilities[class_id]:.2f} ({low:.2f} to {high:.2f})"
+
+
+def provisional_note(estimate: RunEstimate) -> str:
+    """What the numbers are, and what they are not."""
+    return (
+        f"Not the model's answer. Image branch only; the text joins at the end. The bars span where its final "
+        f"probability is expected with {estimate.level:.0%} confidence, from the tiles seen."
+    )
+
+
+def _percent(share: float) -> str:
+    # All but one tile must not read as all.
+    return f"{min(int(share * 100), 99 if share < 1 else 100)} %"
 
 
 def size_words(slide: Slide) -> str:

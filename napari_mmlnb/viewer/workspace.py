@@ -26,6 +26,7 @@ from napari_mmlnb.viewer.job_watcher import JobWatcher
 from napari_mmlnb.viewer.model_box import ModelBox
 from napari_mmlnb.viewer.mpp_dialog import ask_mpp
 from napari_mmlnb.viewer.overlays import Overlays
+from napari_mmlnb.viewer.provisional_box import ProvisionalBox
 from napari_mmlnb.viewer.run_box import RunBox
 from napari_mmlnb.viewer.run_control import RunControl
 from napari_mmlnb.viewer.scene import dress_scene
@@ -88,6 +89,7 @@ class Workspace(QWidget):
         self.slide_box = SlideBox()
         self.model_box = ModelBox()
         self.run_box = RunBox()
+        self.provisional = ProvisionalBox()
         self.verdict = VerdictBox()
         self.description = DescriptionBox()
         self.attention = AttentionBox(self.overlays.heatmap.opacity)
@@ -230,6 +232,7 @@ class Workspace(QWidget):
 
     def _show(self, session: Session | None) -> None:
         result = session.result if session is not None else None
+        self.provisional.clear()
         for box in self._of_result:
             box.setVisible(result is not None)
         self.export_box.reset()
@@ -299,7 +302,8 @@ class Workspace(QWidget):
 
     def _lay_out(self) -> None:
         inside = Column()
-        for box in (self.banner, self.slide_box, self.view.box, self.model_box, self.run_box, *self._of_result):
+        of_slide = (self.banner, self.slide_box, self.view.box, self.model_box)
+        for box in (*of_slide, self.run_box, self.provisional, *self._of_result):
             inside.sections.addWidget(box)
         inside.sections.addStretch(1)
         self.scroll = QScrollArea()
@@ -330,6 +334,7 @@ class Workspace(QWidget):
         self.run_box.cancel_asked.connect(self.run.cancel)
         self.run.progressed.connect(lambda u: self.run_box.show_progress(u.stage, u.message, u.done, u.total))
         self.run.maps_changed.connect(self.overlays.show_partial)
+        self.run.estimate_changed.connect(self.provisional.show_estimate)
         self.run.finished.connect(self._on_finished)
         self.run.failed.connect(self._on_failed)
         self.run.stopped.connect(self._on_stopped)

@@ -299,6 +299,25 @@ def test_close_from_another_thread_ends_the_iteration():
         assert 0 < len(list(reader)) < len(reader)
 
 
+def test_whoever_waits_for_storage_that_hangs_can_give_up(monkeypatch):
+    answers, gave_up = threading.Event(), threading.Event()
+    with made_slide(reader_of(10, 10)) as slide:
+        read = slide.tiles.tile
+
+        def hanging(*args, **kwargs):
+            assert answers.wait(20)
+            return read(*args, **kwargs)
+
+        monkeypatch.setattr(slide.tiles, "tile", hanging)
+        reader = TileReader(slide, tiles_of(10, 10), batch=10, threads=2, stopped=gave_up.is_set)
+        threading.Timer(0.2, gave_up.set).start()
+        assert list(reader) == []
+        assert not answers.is_set(), "it ended although nothing came"
+        answers.set()
+        reader.close()
+        assert slide.cache.used_bytes == 0
+
+
 @pytest.mark.parametrize("um_per_px", [1.0, 1.37])
 @pytest.mark.parametrize("threads", [None, 1, 2])
 def test_closing_at_any_moment_gives_no_half_read_batch_and_all_memory_back(threads, um_per_px):
