@@ -56,7 +56,7 @@ $(VENV)/.demo-installed: pyproject.toml | system-libraries
 	@touch $@
 
 $(VENV)/.dev-installed: pyproject.toml | system-libraries
-	@scripts/make-venv.sh "$(VENV)" "$(PYTHON)" gui,cpu,train,dev
+	@scripts/make-venv.sh "$(VENV)" "$(PYTHON)" gui,cpu,train,transformers,dev
 	@touch $@
 
 system-libraries:
