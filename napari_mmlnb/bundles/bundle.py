@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from napari_mmlnb.bundles.calibration import Calibration, read_calibration
 from napari_mmlnb.bundles.encoder_weights import shared_encoder
+from napari_mmlnb.bundles.selftest_file import check_selftest_file
 from napari_mmlnb.bundles.spec import (
     CALIBRATION_FILE,
     DIGESTED,
@@ -131,6 +132,7 @@ def read_bundle(folder: Path) -> Bundle:
     spec = read_spec(folder)
     system = SYSTEMS.get(spec.system.name).build(shape_of(spec.system, len(spec.classes)))
     _check_files(folder, spec)
+    check_selftest_file(folder, spec.name)
     familiarity = Familiarity(spec.system.features)
     _load_weights(folder, spec, {"system": system, "familiarity": familiarity})
     encoder = shared_encoder(spec.encoder.name)

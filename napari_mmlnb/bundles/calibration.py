@@ -72,7 +72,7 @@ def read_calibration(folder: Path) -> Calibration:
     """
     path = folder / CALIBRATION_FILE
     try:
-        return Calibration.model_validate_json(path.read_text(encoding="utf-8"))
+        return Calibration.model_validate_json(path.read_bytes())
     except OSError as error:
         raise BundleError(folder.name, f"{path} cannot be read: {error.strerror}.") from error
     except ValidationError as error:

@@ -122,12 +122,19 @@ def test_a_pickle_is_never_run(spoiled, refused, tmp_path, name):
 def test_content_that_is_none_though_its_digest_is_right(spoiled, refused, name, content):
     (spoiled / name).write_bytes(content)
     _repin(spoiled, name)
-    refused("bundle" if name == CALIBRATION else "untrained")
+    refused({CALIBRATION: CALIBRATION, TOKENIZER: TOKENIZER, SELFTEST: "self-test"}[name])
 
 
-def test_a_self_test_without_its_question(spoiled, refused):
+@pytest.mark.parametrize("how", ["missing", "another form", "another type"])
+@pytest.mark.parametrize("name", ["pixels", "ids", "features", "fused_logits"])
+def test_a_self_test_that_cannot_be_asked(spoiled, refused, name, how):
     stored = load_file(spoiled / SELFTEST)
-    del stored["pixels"]
-    save_file(stored, spoiled / SELFTEST)
+    if how == "missing":
+        del stored[name]
+    elif how == "another form":
+        stored[name] = stored[name][0]
+    else:
+        stored["pixels"] = stored["pixels"].float()
+    save_file({key: tensor.contiguous() for key, tensor in stored.items()}, spoiled / SELFTEST)
     _repin(spoiled, SELFTEST)
     refused("self-test")
