@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from napari_mmlnb.cli.bench_classify import classify
 from napari_mmlnb.cli.mpp import MPP
 from napari_mmlnb.cli.slide_option import SLIDE
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 @click.group(name="bench", short_help="Measure this machine.")
 def command() -> None:
     """Measure this machine: each figure beside its peer, timed in turn in one run, and beside its bound."""
+
+
+command.add_command(classify)
 
 
 @command.command(name="read")

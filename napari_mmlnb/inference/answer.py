@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,7 @@ from napari_mmlnb.bundles.bundle import Bundle
 from napari_mmlnb.bundles.calibration import Branch
 from napari_mmlnb.inference.encoding import FeatureArray
 from napari_mmlnb.models.pooling.base import BagAnswer
+from napari_mmlnb.models.pooling.chunks import in_chunks
 from napari_mmlnb.result import Probabilities, Shift, TextTrust
 
 
@@ -49,19 +49,10 @@ class SlideAnswer(TileAnswer):
     embedding: Tensor
 
 
-def answer_image(bundle: Bundle, chunks: Iterable[FeatureArray], device: torch.device) -> SlideAnswer:
-    """Aggregate a bag.
-
-    Parameters
-    ----------
-    bundle : Bundle
-        What answers.
-    chunks : iterable of ndarray
-        (n, F) float32 each, in the order of the grid, at least one tile in all.
-    device : torch.device
-        Where to compute.
-    """
-    answer = bundle.system.to(device).answer_in_chunks(torch.from_numpy(chunk).to(device) for chunk in chunks)
+def answer_image(bundle: Bundle, features: FeatureArray, device: torch.device) -> SlideAnswer:
+    """Aggregate a bag of (n, F) features, n at least 1, in the order of the grid, in bounded memory."""
+    chunks = (chunk.to(device) for chunk in in_chunks(torch.from_numpy(features)))
+    answer = bundle.system.to(device).answer_in_chunks(chunks)
     attention = answer.attention[0].cpu().numpy()
     return SlideAnswer(
         attention=(attention * len(attention)).astype(np.float32),
@@ -103,8 +94,14 @@ def answer_fused(
     return Probabilities(**by_branch), TextTrust(gate=float(fused.gate[0]))
 
 
-def measure_shift(bundle: Bundle, chunks: Iterable[FeatureArray]) -> Shift:
-    """How far the slide's median tile lies from the training tiles; of (n, F) features, piece by piece."""
+def measure_shift(bundle: Bundle, features: FeatureArray) -> Shift:
+    """How far the slide's median tile lies from the training tiles."""
     with torch.inference_mode():
-        scores = torch.cat([bundle.familiarity(torch.from_numpy(chunk)) for chunk in chunks])
+        scores = torch.cat([bundle.familiarity(chunk) for chunk in in_chunks(torch.from_numpy(features))])
     return Shift(score=float(scores.median()), limit=bundle.calibration.shift_limit)
+
+
+def looks_familiar(bundle: Bundle, features: FeatureArray) -> bool:
+    """Whether the tiles seen so far, (n, F), n at least 1, look like what the bundle knows."""
+    shift = measure_shift(bundle, features)
+    return shift.score <= shift.limit

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import numpy.typing as npt
 
 from napari_mmlnb.inference.encoding import EncodedBatch, FeatureArray
 from napari_mmlnb.result import TileState
-
-_CHUNK = 4096
 
 
 class Bag:
@@ -55,8 +51,12 @@ class Bag:
         """Tiles that are no longer pending."""
         return int((self.state != TileState.PENDING).sum())
 
-    def chunks(self) -> Iterator[FeatureArray]:
-        """Features of `used`, (n, F) float32 each: all at once would be as much memory again."""
+    @property
+    def features(self) -> FeatureArray:
+        """Features of `used`, (n, F) float32; no copy once all tiles are there, since it would be as large again."""
         used = self.used
-        for first in range(0, len(used), _CHUNK):
-            yield self._features[used[first : first + _CHUNK]]
+        return self._features if len(used) == len(self.state) else self._features[used]
+
+    def features_of(self, tiles: npt.NDArray[np.int64]) -> FeatureArray:
+        """Features of some tiles of `used`, (n, F) float32, as a copy."""
+        return self._features[tiles]

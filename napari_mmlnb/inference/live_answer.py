@@ -10,6 +10,7 @@ import torch
 
 from napari_mmlnb.bundles.bundle import Bundle
 from napari_mmlnb.inference.abstention import unreadable_reasons
+from napari_mmlnb.inference.answer import looks_familiar
 from napari_mmlnb.inference.bag import Bag
 from napari_mmlnb.inference.early_stop import EarlyStop
 from napari_mmlnb.inference.encoding import EncodedBatch
@@ -21,6 +22,8 @@ from napari_mmlnb.result import TileState
 
 SECONDS_BETWEEN_MAPS = 0.7
 _COSTS_AT_MOST = 0.05
+_MOST_JUDGED = 1024
+"""Tiles, evenly spaced over those seen, on which it is judged whether they look familiar."""
 
 Rows = npt.NDArray[np.int64]
 
@@ -95,7 +98,7 @@ class LiveAnswer:
         """News with the map as it is now, and the class so far."""
         started = time.perf_counter()
         used = self._bag.used
-        shown = len(used) and self._running.familiar(used)
+        shown = len(used) and self._familiar(used)
         maps = self._rasters.draw(self._bag, self._running.answer(used) if shown else None)
         news = RunUpdate(
             "encode", message, self._bag.seen, len(self._order), maps, estimate=self.estimate(self.reached)
@@ -112,12 +115,16 @@ class LiveAnswer:
         sample = np.sort(tiles[self._bag.state[tiles] == TileState.USED])
         unreadable = count - len(sample)
         limits = self._bundle.spec.limits
-        if not self._answers or len(sample) < limits.min_tiles or not self._running.familiar(sample):
+        if not self._answers or len(sample) < limits.min_tiles or not self._familiar(sample):
             return None
         if any(unreadable_reasons(unreadable, count, limits)):
             return None
         seen = self._running.estimate(sample, len(self._order) - unreadable)
         return seen if max(seen.probabilities.values()) >= limits.min_probability else None
+
+    def _familiar(self, seen: Rows) -> bool:
+        some = seen[np.linspace(0, len(seen) - 1, min(len(seen), _MOST_JUDGED)).astype(np.int64)]
+        return looks_familiar(self._bundle, self._bag.features_of(some))
 
     def stable_after(self) -> int | None:
         """After how many tiles of the fair order the class was stable; None while it is not, or nobody asked."""

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_mmlnb.bundles.bundle import Bundle
-from napari_mmlnb.bundles.registry import DEFAULT_BUNDLE, load_bundle
+from napari_mmlnb.bundles.kept import kept_bundle
+from napari_mmlnb.bundles.registry import DEFAULT_BUNDLE
 from napari_mmlnb.bundles.selftest import run_selftest
 from napari_mmlnb.describe.base import Describer, EvidenceTile, TileDescription
 from napari_mmlnb.describe.registry import create_describer
@@ -140,7 +141,7 @@ def _updates(
     with _opened(slide) as opened:
         yield RunUpdate("load", "Loading the model")
         started = time.perf_counter()
-        bundle = model if isinstance(model, Bundle) else load_bundle(model)
+        bundle = model if isinstance(model, Bundle) else kept_bundle(model)
         run_selftest(bundle, device.device)
         describer = create_describer(settings.describer or bundle.spec.describer)
         run = _Run(opened, bundle, describer, settings, device, cancelled)
@@ -277,7 +278,7 @@ class _Run:
         self.timings["tiles_from_cache"] = int(np.isin(sample, cached).sum())
 
     def _aggregate(self, bag: Bag) -> SlideAnswer:
-        return answer_image(self.bundle, bag.chunks(), self.device.device)
+        return answer_image(self.bundle, bag.features, self.device.device)
 
     def _conclude(self, tissue: TissueMask, tiles: TileGrid, bag: Bag, rasters: Rasters, started: float) -> RunResult:
         spec = self.bundle.spec
@@ -301,7 +302,7 @@ class _Run:
             evidence, pictures, description = self._describe(tiles, bag, answer)
             self.timings["describe_s"] = time.perf_counter() - begun
             probabilities, trust = answer_fused(self.bundle, answer, description.text, self.device.device)
-            shift = measure_shift(self.bundle, bag.chunks())
+            shift = measure_shift(self.bundle, bag.features)
             reasons += answer_reasons(shift, probabilities, spec)
         self.timings["total_s"] = time.perf_counter() - started
         fused = probabilities.fused if probabilities is not None else None

@@ -34,7 +34,6 @@ class RunningAnswer:
         self._device = device
         self._scores = np.zeros(tiles, np.float32)
         self._shares = np.zeros((tiles, classes), np.float32)
-        self._strangeness = np.zeros(tiles, np.float32)
         self._bias: npt.NDArray[np.float32] = bundle.system.image_head.bias.detach().cpu().numpy()
 
     def add(self, batch: EncodedBatch) -> None:
@@ -44,13 +43,8 @@ class RunningAnswer:
         features = torch.from_numpy(batch.features)
         with torch.inference_mode():
             rating = self._bundle.system.to(self._device).rate(features.to(self._device))
-            self._strangeness[batch.indices] = self._bundle.familiarity(features).numpy()
         self._scores[batch.indices] = rating.scores[:, 0].cpu().numpy()
         self._shares[batch.indices] = rating.shares.cpu().numpy()
-
-    def familiar(self, seen: Rows) -> bool:
-        """Whether the tiles seen look like something that the bundle knows; at least one."""
-        return bool(np.median(self._strangeness[seen]) <= self._bundle.calibration.shift_limit)
 
     def answer(self, seen: Rows) -> TileAnswer:
         """Attention and contributions of the tiles seen, at least one."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 ClassifyStream: TypeAlias = "Callable[[Slide, str, Callable[[], bool]], Iterator[RunUpdate]]"
 ListBundles: TypeAlias = "Callable[[], Sequence[BundleFacts]]"
+PrepareEngine: TypeAlias = "Callable[[str], None]"
 
 
 def classify_stream(slide: Slide, model: str, cancelled: Callable[[], bool]) -> Iterator[RunUpdate]:
@@ -37,6 +38,25 @@ def classify_stream(slide: Slide, model: str, cancelled: Callable[[], bool]) -> 
     from napari_mmlnb.inference.runner import classify  # noqa: PLC0415
 
     return classify(slide, model, stream=True, cancelled=cancelled)
+
+
+def prepare_engine(model: str) -> None:
+    """Load what a run with a bundle needs, in whatever thread this is called: seconds, at first use.
+
+    Parameters
+    ----------
+    model : str
+        Name or folder of the bundle.
+
+    Raises
+    ------
+    MmlnbError
+        What a run with it would raise.
+    """
+    load_triton_apart()
+    from napari_mmlnb.inference.readiness import get_ready  # noqa: PLC0415
+
+    get_ready(model)
 
 
 def list_bundles() -> Sequence[BundleFacts]:

@@ -17,7 +17,14 @@ from napari_mmlnb.viewer.banner import Banner
 from napari_mmlnb.viewer.camera import go_to
 from napari_mmlnb.viewer.decision_box import DecisionBox
 from napari_mmlnb.viewer.description_box import DescriptionBox
-from napari_mmlnb.viewer.engine import ClassifyStream, ListBundles, classify_stream, list_bundles
+from napari_mmlnb.viewer.engine import (
+    ClassifyStream,
+    ListBundles,
+    PrepareEngine,
+    classify_stream,
+    list_bundles,
+    prepare_engine,
+)
 from napari_mmlnb.viewer.error_text import explain
 from napari_mmlnb.viewer.evidence_list import EvidenceList
 from napari_mmlnb.viewer.export_box import ExportBox
@@ -59,7 +66,10 @@ class Workspace(QWidget):
     classify : callable, optional
         How a slide is classified; the program's own runner by default.
     bundles : callable, optional
-        Lists the model bundles; asked off the GUI thread, since the first time loads torch.
+        Lists the model bundles; asked off the GUI thread.
+    prepare : callable, optional
+        Loads what a run with a bundle needs; called off the GUI thread as soon as the bundle is chosen, so that the
+        click on Classify is answered at once. What it raises is left for the run to say.
 
     Signals
     -------
@@ -73,7 +83,12 @@ class Workspace(QWidget):
     slide_not_opened = Signal()
 
     def __init__(
-        self, napari_viewer: Viewer, *, classify: ClassifyStream = classify_stream, bundles: ListBundles = list_bundles
+        self,
+        napari_viewer: Viewer,
+        *,
+        classify: ClassifyStream = classify_stream,
+        bundles: ListBundles = list_bundles,
+        prepare: PrepareEngine = prepare_engine,
     ) -> None:
         super().__init__()
         self.viewer = napari_viewer
@@ -85,6 +100,8 @@ class Workspace(QWidget):
         self.run = RunControl(classify, self)
         self.export = ExportControl(self)
         self._bundles = JobWatcher(self)
+        self._prepare = prepare
+        self._preparation = JobWatcher(self)
         self.banner = Banner()
         self.slide_box = SlideBox()
         self.model_box = ModelBox()
@@ -224,6 +241,9 @@ class Workspace(QWidget):
     def _on_bundle(self) -> None:
         bundle = self.model_box.bundle
         self.banner.set_notice(bundle.notice if bundle is not None else "")
+        self._preparation.cancel()
+        if bundle is not None:
+            self._preparation.start(lambda report, cancelled: self._prepare(str(bundle.path)), "mmlnb-prepare")  # noqa: ARG005
 
     def _set_ready(self) -> None:
         self.run_box.set_ready(self.shelf.session is not None and self.model_box.bundle is not None)

@@ -42,9 +42,15 @@ def make_workspace(make_napari_viewer: Callable, qtbot) -> Callable:
     """Build a workspace in a real viewer, with its models listed and, where given, a slide opened."""
     from napari_mmlnb.viewer.workspace import Workspace
 
-    def make(classify: Callable, *, slide: Path | None = None, show: bool = False) -> Workspace:
+    def make(
+        classify: Callable,
+        *,
+        slide: Path | None = None,
+        show: bool = False,
+        prepare: Callable[[str], None] = lambda model: None,
+    ) -> Workspace:
         viewer = make_napari_viewer(show=show)
-        workspace = Workspace(viewer, classify=classify, bundles=lambda: (BUNDLE,))
+        workspace = Workspace(viewer, classify=classify, bundles=lambda: (BUNDLE,), prepare=prepare)
         dock = viewer.window.add_dock_widget(workspace, area="right", add_vertical_stretch=False)
         if show:
             dock.window().resize(1400, 900)
