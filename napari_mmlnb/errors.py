@@ -113,6 +113,25 @@ class BundleError(MmlnbError):
         self.bundle = bundle
 
 
+class FeatureError(BundleError):
+    """An encoder gave values that are not finite: what is made of them would be no answer.
+
+    Parameters
+    ----------
+    encoder, runtime : str
+        What computed.
+    """
+
+    def __init__(self, encoder: str, runtime: str) -> None:
+        super().__init__(
+            encoder,
+            f"The encoder {encoder} gave values that are not finite with {runtime}.",
+            "Its weights are damaged, or this device computes wrongly: try --runtime torch-float32 --device cpu; if "
+            "that fails too, fetch the model again.",
+        )
+        self.runtime = runtime
+
+
 class WeightsMissingError(BundleError):
     """The weights of an encoder are not on this machine."""
 

@@ -1,11 +1,16 @@
 """The known-answer test of a bundle: stored tiles and the outputs that they must give on this machine.
 
 A model that gives another answer here than where it was trained (another library, device, precision, a broken
-build) looks just as confident; so it is asked once, before the first slide.
+build) looks just as confident; so it is asked once, before the first slide, with what will compute that slide's
+features.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -17,13 +22,17 @@ from napari_mmlnb.errors import BundleError
 MIN_COSINE = 0.999
 MAX_LOGIT_ERROR = 0.05
 
+Tiles = npt.NDArray[np.uint8]
+Encode = Callable[[Tiles], npt.NDArray[np.float32]]
+"""(B, H, W, 3) uint8 to (B, F) float32."""
 
-def _answers(bundle: Bundle, pixels: Tensor, ids: Tensor, device: torch.device) -> dict[str, Tensor]:
-    """What the bundle says of the stored tiles, taken as the bag of one slide, with the stored text."""
+
+def _answers(bundle: Bundle, features: Tensor, ids: Tensor, device: torch.device) -> dict[str, Tensor]:
+    """What the bundle says of tiles with these features, taken as the bag of one slide, with the stored text."""
     with torch.inference_mode():
-        encoder, system = bundle.encoder.to(device), bundle.system.to(device)
-        features = encoder(pixels.to(device))
-        image = system.answer_image(features[None], torch.ones(1, len(features), dtype=torch.bool, device=device))
+        system = bundle.system.to(device)
+        bag = features[None].to(device)
+        image = system.answer_image(bag, torch.ones(bag.shape[:2], dtype=torch.bool, device=device))
         fused = system.answer_fused(image, ids.to(device))
         answers = {
             "features": features,
@@ -33,6 +42,18 @@ def _answers(bundle: Bundle, pixels: Tensor, ids: Tensor, device: torch.device) 
             "gate": fused.gate,
         }
         return {name: tensor.float().cpu().contiguous() for name, tensor in answers.items()}
+
+
+def _encoded(bundle: Bundle, pixels: Tensor, device: torch.device) -> Tensor:
+    with torch.inference_mode():
+        features: Tensor = bundle.encoder.to(device)(pixels.to(device))
+    return features
+
+
+def selftest_tiles(bundle: Bundle) -> Tiles:
+    """The stored tiles, (n, H, W, 3) uint8: such as the model will see."""
+    tiles: Tiles = load_file(bundle.folder / SELFTEST_FILE)["pixels"].numpy()
+    return tiles
 
 
 def write_selftest(bundle: Bundle, pixels: Tensor, text: str) -> None:
@@ -47,30 +68,60 @@ def write_selftest(bundle: Bundle, pixels: Tensor, text: str) -> None:
     text : str
         A description such as the text branch was trained on.
     """
+    cpu = torch.device("cpu")
     ids = torch.from_numpy(bundle.tokenizer.encode([text]))
-    stored = {"pixels": pixels.contiguous(), "ids": ids, **_answers(bundle, pixels, ids, torch.device("cpu"))}
-    save_file(stored, bundle.folder / SELFTEST_FILE)
+    answers = _answers(bundle, _encoded(bundle, pixels, cpu), ids, cpu)
+    save_file({"pixels": pixels.contiguous(), "ids": ids, **answers}, bundle.folder / SELFTEST_FILE)
 
 
 def run_selftest(bundle: Bundle, device: torch.device) -> None:
-    """Ask the stored question on a device and compare.
+    """Ask the stored question of the bundle's own network on a device.
 
     Raises
     ------
     BundleError
-        If features differ by more than cosine `MIN_COSINE` allows, or any logit by more than `MAX_LOGIT_ERROR`.
+        If it fails; see `selftest_failure`.
+    """
+
+    def encode(pixels: Tiles) -> npt.NDArray[np.float32]:
+        return _encoded(bundle, torch.from_numpy(pixels), device).cpu().numpy()
+
+    failure = selftest_failure(bundle, device, encode, device.type)
+    if failure:
+        raise BundleError(bundle.spec.name, failure, "Do not trust this model here; try --device cpu.")
+
+
+def selftest_failure(bundle: Bundle, device: torch.device, encode: Encode, where: str) -> str:
+    """Ask the stored question and compare.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Whose question.
+    device : torch.device
+        Where everything after the features is computed.
+    encode : callable
+        What computes the features: that which will compute the slide's.
+    where : str
+        The same for a person.
+
+    Returns
+    -------
+    str
+        Empty if it answers rightly; else one sentence: features differ by more than cosine `MIN_COSINE` allows, or
+        a logit by more than `MAX_LOGIT_ERROR`.
     """
     stored = load_file(bundle.folder / SELFTEST_FILE)
-    answers = _answers(bundle, stored["pixels"], stored["ids"], device)
+    features = torch.from_numpy(encode(stored["pixels"].numpy()))
+    answers = _answers(bundle, features, stored["ids"], device)
     cosine = float(torch.cosine_similarity(answers["features"], stored["features"], dim=1).min())
     error = max(
         float((answers[name] - stored[name]).abs().max()) for name in ("image_logits", "text_logits", "fused_logits")
     )
-    # Negated comparisons, so that NaN fails.
-    if not cosine >= MIN_COSINE or not error <= MAX_LOGIT_ERROR:
-        raise BundleError(
-            bundle.spec.name,
-            f"The self-test of {bundle.spec.name} fails on {device.type}: cosine {cosine:.5f} (at least {MIN_COSINE}), "
-            f"largest logit error {error:.3g} (at most {MAX_LOGIT_ERROR}).",
-            "Do not trust this model here; try --device cpu.",
-        )
+    # Comparisons that NaN fails.
+    if cosine >= MIN_COSINE and error <= MAX_LOGIT_ERROR:
+        return ""
+    return (
+        f"The self-test of {bundle.spec.name} fails with {where}: cosine {cosine:.5f} (at least {MIN_COSINE}), "
+        f"largest logit error {error:.3g} (at most {MAX_LOGIT_ERROR})."
+    )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--roi", type=click.Path(path_type=Path), help="GeoJSON polygons (QuPath): look only inside.")
 @click.option("--describer", help="What describes the evidence tiles; the model's own choice by default.")
 @click.option("--device", default="auto", show_default=True, help="Where to compute, for example cpu or cuda.")
+@click.option("--runtime", default="auto", show_default=True, help="What computes: a name, as bench encode lists them.")
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop looking at tiles after so long.")
 @click.option(
     "--stop-when-stable",
@@ -44,6 +45,7 @@ def command(
     roi: Path | None,
     describer: str | None,
     device: str,
+    runtime: str,
     seconds: float | None,
     stop_when_stable: float | None,
     no_cache: bool,
@@ -58,7 +60,12 @@ def command(
     from napari_mmlnb.inference.settings import RunSettings
 
     settings = RunSettings(
-        describer=describer, device=device, roi=roi, seconds=seconds, stop_when_stable=stop_when_stable
+        describer=describer,
+        device=device,
+        runtime=runtime,
+        roi=roi,
+        seconds=seconds,
+        stop_when_stable=stop_when_stable,
     )
     settings = replace(settings, cache_bytes=0) if no_cache else settings
     with stdout_kept_clean():

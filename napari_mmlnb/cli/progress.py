@@ -8,6 +8,8 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Protocol
 
+import click
+
 if TYPE_CHECKING:
     from napari_mmlnb.inference.settings import RunUpdate
     from napari_mmlnb.result import RunResult
@@ -60,6 +62,8 @@ def follow(updates: Iterator[RunUpdate]) -> RunResult:
             stack.callback(updates.close)
         show = stack.enter_context(progress_line())
         for update in updates:
+            if update.warning:
+                click.echo(f"Warning: {update.warning}", err=True)
             show(update.message, update.done, update.total)
             result = update.result or result
     if result is None:

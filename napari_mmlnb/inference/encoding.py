@@ -1,19 +1,23 @@
-"""Tiles to features: the reader decodes in its own threads while the encoder computes."""
+"""Tiles to features: reading, encoding and what is done with the features overlap, and none waits for another."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from napari_mmlnb.models.encoders.base import PatchEncoder
-from napari_mmlnb.slides.buffers import Allocate
-from napari_mmlnb.slides.tile_reader import TileReader
+from napari_mmlnb.errors import FeatureError
+from napari_mmlnb.inference.runtimes.base import EncoderRuntime, FeatureArray
+from napari_mmlnb.slides.tile_reader import TileBatch
 
-FeatureArray = npt.NDArray[np.float32]
+__all__ = ["EncodedBatch", "FeatureArray", "encode_tiles"]
+
+_BATCHES_AHEAD = 2
+"""Batches that the encoder has beside the one whose features are waited for, so that it never runs dry."""
 
 
 @dataclass(frozen=True)
@@ -35,31 +39,57 @@ class EncodedBatch:
     unreadable: npt.NDArray[np.int64]
 
 
-def page_locked(device: torch.device) -> Allocate | None:
-    """What makes the arrays for tiles that go to a device: page-locked memory for CUDA, nothing special elsewhere.
+def encode_tiles(reader: Iterable[TileBatch], runtime: EncoderRuntime) -> Iterator[EncodedBatch]:
+    """Encode what a reader gives, batch by batch, in its order.
 
-    A GPU copies from page-locked memory on its own, while the processor goes on.
-    """
-    if device.type != "cuda":
-        return None
-    return lambda shape: torch.empty(shape, dtype=torch.uint8, pin_memory=True).numpy()
+    The reader's threads decode, the runtime's streams encode, and the caller works with the features, all at a time.
 
-
-def encode_tiles(reader: TileReader, encoder: PatchEncoder, device: torch.device) -> Iterator[EncodedBatch]:
-    """Encode what a reader gives, batch by batch.
+    Parameters
+    ----------
+    reader : iterable of TileBatch
+        What to encode.
+    runtime : EncoderRuntime
+        What encodes.
 
     Raises
     ------
-    FloatingPointError
+    FeatureError
         If the encoder gives a value that is not finite: such a model must not answer.
     """
-    encoder = encoder.to(device)
-    for batch in reader:
-        # Only where a tile is unreadable are the others copied; else they go to the device from where they were read.
-        pixels = torch.from_numpy(batch.pixels if batch.readable.all() else batch.pixels[batch.readable])
-        with torch.inference_mode():
-            on_device = pixels.to(device, non_blocking=device.type == "cuda")
-            features = encoder(on_device).cpu().numpy() if len(pixels) else np.zeros((0, encoder.dimension))
+    pool = ThreadPoolExecutor(runtime.streams, thread_name_prefix="encode")
+    try:
+        under_way: deque[_Encoding] = deque()
+        for batch in reader:
+            under_way.append(_start(pool, runtime, batch))
+            while under_way and (len(under_way) > _BATCHES_AHEAD or under_way[0].done):
+                yield under_way.popleft().result(runtime)
+        while under_way:
+            yield under_way.popleft().result(runtime)
+    finally:
+        # Whoever stops early does not wait for what has not begun.
+        pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    batch: TileBatch
+    pieces: list[Future[FeatureArray]]
+
+    @property
+    def done(self) -> bool:
+        return all(piece.done() for piece in self.pieces)
+
+    def result(self, runtime: EncoderRuntime) -> EncodedBatch:
+        parts = [piece.result() for piece in self.pieces]
+        features = np.concatenate(parts) if parts else np.zeros((0, runtime.encoder.dimension), np.float32)
         if not np.isfinite(features).all():
-            raise FloatingPointError(f"the encoder {encoder.facts.name} gave values that are not finite")
-        yield EncodedBatch(batch.indices[batch.readable], features.astype(np.float32), batch.indices[~batch.readable])
+            raise FeatureError(runtime.encoder.facts.name, runtime.facts.name)
+        readable = self.batch.readable
+        return EncodedBatch(self.batch.indices[readable], features, self.batch.indices[~readable])
+
+
+def _start(pool: ThreadPoolExecutor, runtime: EncoderRuntime, batch: TileBatch) -> _Encoding:
+    # Only where a tile is unreadable are the others copied; else they are encoded from where they were read.
+    pixels = batch.pixels if batch.readable.all() else batch.pixels[batch.readable]
+    step = runtime.piece or max(1, len(pixels))
+    return _Encoding(batch, [pool.submit(runtime.encode, pixels[at : at + step]) for at in range(0, len(pixels), step)])

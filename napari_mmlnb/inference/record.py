@@ -11,6 +11,8 @@ from napari_mmlnb.bundles.bundle import Bundle
 from napari_mmlnb.bundles.spec import SPEC_FILE
 from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.inference.device import DeviceChoice
+from napari_mmlnb.inference.runtimes.base import EncoderRuntime
+from napari_mmlnb.inference.runtimes.choice import ChosenRuntime
 from napari_mmlnb.inference.settings import RunSettings
 from napari_mmlnb.result import IccRecord, ModelRecord, SlideRecord
 from napari_mmlnb.slides.icc import ColourProfile
@@ -67,20 +69,28 @@ def model_record(bundle: Bundle) -> ModelRecord:
 
 
 def settings_record(
-    bundle: Bundle, settings: RunSettings, device: DeviceChoice, describer: str, decoder_reduction: int
+    bundle: Bundle,
+    settings: RunSettings,
+    device: DeviceChoice,
+    chosen: ChosenRuntime,
+    describer: str,
+    decoder_reduction: int,
 ) -> dict[str, str | float | int | bool | None]:
     """All that could change the answer, with units in the names."""
     spec = bundle.spec
     return {
         "device": device.device.type,
         "device_reason": device.reason,
+        "device_warning": device.warning or None,
+        "runtime": chosen.runtime.facts.name,
+        "runtime_reason": chosen.reason,
         "describer": describer,
         "roi": settings.roi is not None,
         "roi_sha256": file_sha256(settings.roi) if settings.roi is not None else None,
         "bundle_sha256": file_sha256(bundle.folder / SPEC_FILE),
         "seconds": settings.seconds,
         "encoder": spec.encoder.name,
-        "precision": spec.encoder.precision,
+        "precision": chosen.runtime.facts.precision,
         "tile_px": spec.encoder.input_px,
         "tile_um_per_px": spec.encoder.um_per_px,
         "reduced_in_decoder_by": decoder_reduction,
@@ -103,6 +113,13 @@ def stop_record(settings: RunSettings, stopped_after: int | None) -> dict[str, f
     return {"stop_when_stable": settings.stop_when_stable, "stopped_after_tiles": stopped_after}
 
 
-def software_record() -> dict[str, str]:
+def rates_when_chosen(chosen: ChosenRuntime) -> dict[str, float]:
+    """Tiles a second of the runtimes among which this one was chosen: a fact of the machine, as times are."""
+    rates = {figure.name: figure.tiles_per_s for figure in chosen.figures}
+    return {f"tiles per second of {name} when chosen": rate for name, rate in rates.items() if rate is not None}
+
+
+def software_record(runtime: EncoderRuntime) -> dict[str, str]:
     """Versions of what computed."""
-    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
+    used = [name for name in ("openvino",) if name in runtime.identity]
+    return {"python": platform.python_version(), **{name: version(name) for name in (*_PACKAGES, *used)}}

@@ -14,15 +14,15 @@ import numpy.typing as npt
 from napari_mmlnb.bundles.bundle import Bundle
 from napari_mmlnb.bundles.kept import kept_bundle
 from napari_mmlnb.bundles.registry import DEFAULT_BUNDLE
-from napari_mmlnb.bundles.selftest import run_selftest
 from napari_mmlnb.describe.base import Describer, EvidenceTile, TileDescription
 from napari_mmlnb.describe.registry import create_describer
 from napari_mmlnb.errors import RequestError, RunCancelledError, TileReadError
 from napari_mmlnb.inference.abstention import answer_reasons, coverage_reasons, scale_reasons
 from napari_mmlnb.inference.answer import SlideAnswer, answer_fused, answer_image, measure_shift
 from napari_mmlnb.inference.bag import Bag
+from napari_mmlnb.inference.bundle_runtime import bundle_runtime
 from napari_mmlnb.inference.device import DeviceChoice, choose_device
-from napari_mmlnb.inference.encoding import encode_tiles, page_locked
+from napari_mmlnb.inference.encoding import encode_tiles
 from napari_mmlnb.inference.evidence import select_evidence
 from napari_mmlnb.inference.feature_cache import FeatureCache, cache_folder
 from napari_mmlnb.inference.feature_key import feature_key
@@ -32,11 +32,13 @@ from napari_mmlnb.inference.record import (
     model_record,
     new_run_id,
     now,
+    rates_when_chosen,
     settings_record,
     slide_record,
     software_record,
     stop_record,
 )
+from napari_mmlnb.inference.runtimes.choice import ChosenRuntime
 from napari_mmlnb.inference.settings import RunSettings, RunUpdate
 from napari_mmlnb.result import (
     AbstainReason,
@@ -139,12 +141,12 @@ def _updates(
 ) -> Iterator[RunUpdate]:
     device = choose_device(settings.device)
     with _opened(slide) as opened:
-        yield RunUpdate("load", "Loading the model")
+        yield RunUpdate("load", "Loading the model", warning=device.warning)
         started = time.perf_counter()
         bundle = model if isinstance(model, Bundle) else kept_bundle(model)
-        run_selftest(bundle, device.device)
+        chosen = bundle_runtime(bundle, device.device, settings.runtime)
         describer = create_describer(settings.describer or bundle.spec.describer)
-        run = _Run(opened, bundle, describer, settings, device, cancelled)
+        run = _Run(opened, bundle, describer, settings, device, chosen, cancelled)
         run.timings["load_s"] = time.perf_counter() - started
         yield from run.updates()
 
@@ -159,6 +161,7 @@ class _Run:
         describer: Describer,
         settings: RunSettings,
         device: DeviceChoice,
+        chosen: ChosenRuntime,
         cancelled: Callable[[], bool],
     ) -> None:
         self.slide = slide
@@ -166,8 +169,10 @@ class _Run:
         self.describer = describer
         self.settings = settings
         self.device = device
+        self.chosen = chosen
+        self.runtime = chosen.runtime
         self.cancelled = cancelled
-        self.timings: dict[str, float] = {"tiles_from_cache": 0}
+        self.timings: dict[str, float] = {"tiles_from_cache": 0} | rates_when_chosen(chosen)
         self.decoder_reduction = 1
         self.stopped_after: int | None = None
 
@@ -197,7 +202,7 @@ class _Run:
     def _encode(self, tiles: TileGrid, bag: Bag, rasters: Rasters) -> Iterator[RunUpdate]:
         started = time.perf_counter()
         total = len(tiles)
-        yield RunUpdate("encode", ENCODING, 0, total, rasters.draw(bag, None))
+        yield RunUpdate("encode", _encoding(None, self.device), 0, total, rasters.draw(bag, None))
         stored_um = self.slide.stored_tile_um(tiles.um_per_px)
         whole_order = order = fair_order(tiles, stored_um)
         live = LiveAnswer(
@@ -221,7 +226,7 @@ class _Run:
             cached = bag.used
             self.timings["tiles_from_cache"] = len(cached)
             if len(bag.used):
-                yield live.draw(ENCODING)
+                yield live.draw(_encoding(None, self.device))
             order = order[bag.state[order] == TileState.PENDING]
         self.stopped_after = live.stable_after()
         if self.stopped_after is not None:
@@ -234,20 +239,20 @@ class _Run:
             self.slide,
             tiles,
             order=order,
-            batch=self.settings.batch,
+            batch=self.settings.batch or self.runtime.batch,
             threads=self.settings.threads,
             reduce_in_decoder=in_decoder,
-            allocate=page_locked(self.device.device),
+            allocate=self.runtime.allocate,
             stopped=self.cancelled,
         )
         try:
-            for batch in encode_tiles(reader, self.bundle.encoder, self.device.device):
+            for batch in encode_tiles(reader, self.runtime):
                 self._check_cancelled()
                 live.add(batch)
                 if cache is not None:
                     cache.add(tiles.cells[batch.indices], batch.features)
                 self.stopped_after = live.stable_after()
-                yield live.update(_encoding(cache))
+                yield live.update(_encoding(cache, self.device))
                 if self.stopped_after is not None:
                     self._keep_fair(bag, whole_order[: self.stopped_after], cached)
                     break
@@ -264,9 +269,8 @@ class _Run:
     def _open_cache(self, tiles: TileGrid) -> FeatureCache | None:
         if not self.settings.cache_bytes or not len(tiles):
             return None
-        encoder = self.bundle.encoder
-        key = feature_key(self.slide, tiles, encoder, self.device.device, self.decoder_reduction)
-        return FeatureCache(cache_folder(), key, encoder.dimension)
+        key = feature_key(self.slide, tiles, self.runtime, self.decoder_reduction)
+        return FeatureCache(cache_folder(), key, self.bundle.encoder.dimension)
 
     def _keep_fair(self, bag: Bag, sample: npt.NDArray[np.int64], cached: npt.NDArray[np.int64]) -> None:
         """Of a run that stops early, only a prefix of the fair order; which tiles came from the cache is counted again.
@@ -324,11 +328,16 @@ class _Run:
             evidence=evidence,
             description=description,
             settings=settings_record(
-                self.bundle, self.settings, self.device, self.describer.facts.name, self.decoder_reduction
+                self.bundle,
+                self.settings,
+                self.device,
+                self.chosen,
+                self.describer.facts.name,
+                self.decoder_reduction,
             )
             | stop_record(self.settings, self.stopped_after),
             timings={name: round(value, 3) for name, value in self.timings.items()},
-            software=software_record(),
+            software=software_record(self.runtime),
         )
         return result.with_maps(rasters.draw(bag, answer, tuple(p.rgb for p in pictures)))
 
@@ -384,8 +393,8 @@ class _Run:
             raise RunCancelledError
 
 
-def _encoding(cache: FeatureCache | None) -> str:
-    """What is said while tiles are encoded; also that their features cannot be kept, and why."""
-    if cache is None or not cache.problem:
-        return ENCODING
-    return f"{ENCODING} (they are not kept for the next run: {cache.problem})"
+def _encoding(cache: FeatureCache | None, device: DeviceChoice) -> str:
+    """What is said while tiles are encoded; also that their features cannot be kept, or that a card stays idle."""
+    parts = [f"they are not kept for the next run: {cache.problem}"] if cache is not None and cache.problem else []
+    parts += [device.warning] if device.warning else []
+    return f"{ENCODING} ({'; '.join(parts)})" if parts else ENCODING

@@ -32,8 +32,10 @@ class RunSettings:
         GeoJSON file with the region to look at, in level-0 pixels as QuPath writes it.
     seconds : float, optional
         Stop encoding after this long and answer from the tiles seen so far, which are a fair sample of the tissue.
-    batch : int
-        Tiles encoded at once.
+    batch : int, optional
+        Tiles read at once; by default what the runtime likes best. The answer does not depend on it.
+    runtime : str
+        What computes the features, by name (`inference.runtimes`); "auto" for the fastest that agrees with float32.
     reduce_in_decoder : bool
         Whether JPEG tiles finer than the encoder's scale may be reduced while they are decoded (in the DCT domain):
         faster, and hardly another picture (mean cosine of the features 0.9995); recorded in the result.
@@ -50,7 +52,8 @@ class RunSettings:
     device: str = "auto"
     roi: Path | None = None
     seconds: float | None = None
-    batch: int = 32
+    batch: int | None = None
+    runtime: str = "auto"
     threads: int | None = None
     reduce_in_decoder: bool = True
     cache_bytes: int = DEFAULT_BYTES
@@ -83,6 +86,8 @@ class RunUpdate:
         seen look foreign, too many are unreadable, no class is probable enough).
     result : RunResult or None
         Only with stage "done".
+    warning : str
+        What a person must be told at once and will not see in the stage; mostly empty.
     """
 
     stage: Stage
@@ -92,3 +97,4 @@ class RunUpdate:
     maps: RunMaps | None = None
     result: RunResult | None = None
     estimate: RunEstimate | None = None
+    warning: str = ""

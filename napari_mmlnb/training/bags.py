@@ -13,6 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from napari_mmlnb.inference.bag import Bag
 from napari_mmlnb.inference.encoding import FeatureArray, encode_tiles
+from napari_mmlnb.inference.runtimes.registry import REFERENCE
 from napari_mmlnb.models.encoders.base import PatchEncoder
 from napari_mmlnb.slides.slide import Slide, open_slide
 from napari_mmlnb.slides.tile_grid import TileGrid, build_tile_grid
@@ -83,9 +84,10 @@ def _encode(slide: CohortSlide, encoder: PatchEncoder, optics: Optics, folder: P
         with open_slide(slide.path) as opened:
             tiles = optics.tiles(opened)
             bag = Bag(len(tiles), encoder.dimension)
+            runtime = REFERENCE.build(encoder, device, optics.tile_px)  # the same bundle on every machine
             reader = TileReader(opened, tiles, batch=32, threads=1)
             try:
-                for batch in encode_tiles(reader, encoder, device):
+                for batch in encode_tiles(reader, runtime):
                     bag.add(batch)
             finally:
                 reader.close()

@@ -1,0 +1,72 @@
+"""The runtime for a bundle: the one that passes the bundle's self-test here, asked once and remembered."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import torch
+from pydantic import BaseModel, ConfigDict
+
+from napari_mmlnb.bundles.bundle import Bundle
+from napari_mmlnb.bundles.selftest import selftest_failure, selftest_tiles
+from napari_mmlnb.bundles.spec import SELFTEST_FILE
+from napari_mmlnb.inference.code_version import code_digest
+from napari_mmlnb.inference.runtimes.base import EncoderRuntime
+from napari_mmlnb.inference.runtimes.choice import ChosenRuntime, choose_runtime
+from napari_mmlnb.inference.runtimes.kept import key_of, recall, remember
+from napari_mmlnb.inference.runtimes.weights import weights_digest
+
+_KIND = "selftests"
+
+
+class _Passed(BaseModel):
+    bundle: str
+    runtime: str
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def bundle_runtime(bundle: Bundle, device: torch.device, name: str = "auto") -> ChosenRuntime:
+    """Choose and build what computes a bundle's features.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Whose encoder; its self-test asks the runtime that will be used, not PyTorch's network.
+    device : torch.device
+        Where to compute.
+    name : str
+        "auto" or the name of a runtime.
+
+    Raises
+    ------
+    UnknownNameError, RequestError
+        If the runtime is unknown or cannot be used here.
+    BundleError
+        If the self-test fails: such a model must not answer.
+    """
+    return choose_runtime(
+        bundle.encoder, device, name, selftest_tiles(bundle), lambda runtime: _failure(bundle, device, runtime)
+    )
+
+
+def _failure(bundle: Bundle, device: torch.device, runtime: EncoderRuntime) -> str:
+    """What the self-test says; only that it was passed is remembered."""
+    key = key_of(
+        {
+            "bundle": bundle.weights_sha256,
+            "selftest": bundle.spec.files[SELFTEST_FILE],
+            "encoder": weights_digest(bundle.encoder),
+            "system": weights_digest(bundle.system),
+            "device": device.type,
+            "runtime": dict(runtime.identity),
+            "torch": version("torch"),
+            "code": code_digest(),
+        }
+    )
+    if recall(_KIND, key, _Passed) is not None:
+        return ""
+    failure = selftest_failure(bundle, device, runtime.encode, f"{runtime.facts.name} on {device.type}")
+    if not failure:
+        remember(_KIND, key, _Passed(bundle=bundle.spec.name, runtime=runtime.facts.name))
+    return failure
