@@ -41,8 +41,14 @@ def _caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _features(_caches: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test finds the features that another one has left."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(Path(os.environ["XDG_CACHE_HOME"]) / uuid.uuid4().hex))
+    """No test finds the features that another one has left; what was found out about the machine is shared by all."""
+    whole = Path(os.environ["XDG_CACHE_HOME"])
+    own = whole / uuid.uuid4().hex
+    (own / "napari-mmlnb").mkdir(parents=True)
+    runtimes = whole / "runtimes"
+    runtimes.mkdir(exist_ok=True)
+    (own / "napari-mmlnb" / "runtimes").symlink_to(runtimes, target_is_directory=True)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(own))
 
 
 @pytest.fixture(scope="session")

@@ -66,7 +66,13 @@ def _failure(bundle: Bundle, device: torch.device, runtime: EncoderRuntime) -> s
     )
     if recall(_KIND, key, _Passed) is not None:
         return ""
-    failure = selftest_failure(bundle, device, runtime.encode, f"{runtime.facts.name} on {device.type}")
+    failure = selftest_failure(
+        bundle,
+        device,
+        runtime.encode,
+        f"{runtime.facts.name} on {device.type}",
+        reduced=runtime.facts.precision != "float32",
+    )
     if not failure:
         remember(_KIND, key, _Passed(bundle=bundle.spec.name, runtime=runtime.facts.name))
     return failure

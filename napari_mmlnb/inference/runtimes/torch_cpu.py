@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from napari_mmlnb.inference.runtimes.base import (
     wrong_device,
 )
 from napari_mmlnb.inference.runtimes.machine import device_name
-from napari_mmlnb.inference.runtimes.torch_gpu import GpuRuntime
+from napari_mmlnb.inference.runtimes.torch_gpu import GpuRuntime, own_copy
 from napari_mmlnb.models.encoders.base import PatchEncoder
 from napari_mmlnb.slides.backends.base import RGB
 from napari_mmlnb.slides.buffers import Allocate
@@ -53,7 +52,7 @@ class TorchRuntime:
         self.identity = torch_identity(facts, torch.device("cpu"))
         self._half = facts.precision == "bfloat16"
         # oneDNN's convolutions want the channels innermost in bfloat16; a copy, since others use the encoder too.
-        self._network = copy.deepcopy(encoder).to(memory_format=torch.channels_last) if self._half else encoder
+        self._network = own_copy(encoder).to(memory_format=torch.channels_last) if self._half else encoder
 
     def encode(self, pixels: RGB) -> FeatureArray:
         """See `EncoderRuntime`."""

@@ -31,6 +31,11 @@ def page_locked(device: torch.device) -> Allocate | None:
     return lambda shape: torch.empty(shape, dtype=torch.uint8, pin_memory=True).numpy()
 
 
+def own_copy(encoder: PatchEncoder) -> PatchEncoder:
+    """The same encoder, to be moved and laid out at will: others use the one that was given."""
+    return PatchEncoder(encoder.facts, copy.deepcopy(encoder.network)).eval()
+
+
 class GpuRuntime:
     """A network on CUDA or MPS.
 
@@ -69,7 +74,7 @@ class GpuRuntime:
         self.allocate = page_locked(device)
         self._device = device
         self._dtype = _DTYPES.get(facts.precision)
-        self._network = copy.deepcopy(encoder).to(device).to(memory_format=torch.channels_last)
+        self._network = own_copy(encoder).to(device).to(memory_format=torch.channels_last)
         self._lanes = threading.local()
         self._halving = Halving(LARGEST, self._give_back)
         self.batch = find_batch(lambda batch: self._rate(batch, tile_px))
