@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from napari_mmlnb.cli.bench_classify import classify
+from napari_mmlnb.cli.bench_encode import command as encode
 from napari_mmlnb.cli.mpp import MPP
 from napari_mmlnb.cli.slide_option import SLIDE
 
@@ -24,6 +25,7 @@ def command() -> None:
 
 
 command.add_command(classify)
+command.add_command(encode)
 
 
 @command.command(name="read")

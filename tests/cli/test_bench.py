@@ -5,6 +5,7 @@ import json
 from click.testing import CliRunner
 
 from napari_mmlnb.cli.bench import command
+from napari_mmlnb.inference.runtimes.registry import RUNTIMES
 from tests.slides.made import tissue_picture
 
 
@@ -24,3 +25,18 @@ def test_read_prints_the_ratios_for_a_person(make_tiff):
     assert "times OpenSlide" in run.output
     assert "of its decode bound" in run.output
     assert "pixels different from OpenSlide before the reduction: 0" in run.output
+
+
+def test_encode_gives_a_row_for_each_runtime(make_tiff):
+    path = make_tiff(picture=tissue_picture(1200, 1200), mpp=(0.5, 0.5))
+    run = CliRunner().invoke(
+        command, ["encode", str(path), "--device", "cpu", "--tiles", "2", "--rounds", "1", "--json"]
+    )
+    assert run.exit_code == 0, run.output
+    told = json.loads(run.stdout)
+    rows = {row["runtime"]: row for row in told["rows"] if row["encoder"] == "efficientnet_lite0"}
+    assert set(rows) == set(RUNTIMES.names)
+    assert rows["torch-float32"]["cosine_to_float32"] > 0.99999
+    assert rows["torch-float32"]["tiles_per_s"] > 0
+    assert rows["torch-float16"]["why_not"]
+    assert sum(row["chosen"] for row in rows.values()) == 1

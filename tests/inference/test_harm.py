@@ -14,8 +14,9 @@ from safetensors.torch import load_file, save_file
 from napari_mmlnb.bundles.bundle import Bundle
 from napari_mmlnb.bundles.registry import load_bundle
 from napari_mmlnb.bundles.selftest import run_selftest
-from napari_mmlnb.errors import BundleError
-from napari_mmlnb.inference import feature_cache
+from napari_mmlnb.errors import BundleError, FeatureError
+from napari_mmlnb.inference import feature_cache, runner
+from napari_mmlnb.inference.bundle_runtime import bundle_runtime
 from napari_mmlnb.inference.feature_cache import FeatureCache, cache_folder
 from napari_mmlnb.inference.runner import classify
 from napari_mmlnb.inference.settings import RunSettings
@@ -140,17 +141,19 @@ def test_two_runs_at_once_on_one_slide_are_both_right(
 def test_features_that_are_no_numbers_are_neither_answered_from_nor_kept(
     bundle: Bundle, small_slide: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    forward = bundle.encoder.forward
+    chosen = bundle_runtime(bundle, torch.device("cpu"))
+    encode = chosen.runtime.encode
 
-    def broken(pixels: torch.Tensor) -> torch.Tensor:
-        features = forward(pixels).clone()
+    def broken(pixels: np.ndarray) -> np.ndarray:
+        features = encode(pixels)
         features[-1, 0] = float("nan")
         return features
 
-    monkeypatch.setattr(bundle.encoder, "forward", broken)
+    monkeypatch.setattr(chosen.runtime, "encode", broken)
+    monkeypatch.setattr(runner, "bundle_runtime", lambda *_: chosen)
     kept: list[np.ndarray] = []
     monkeypatch.setattr(FeatureCache, "add", lambda _self, _cells, features: kept.append(features))
-    with pytest.raises((BundleError, FloatingPointError), match="finite"):
+    with pytest.raises(FeatureError, match="finite"):
         classify(small_slide, bundle, settings=SETTINGS)
     assert all(np.isfinite(features).all() for features in kept)
 
