@@ -61,7 +61,8 @@ def encode_tiles(reader: Iterable[TileBatch], runtime: EncoderRuntime) -> Iterat
         under_way: deque[_Encoding] = deque()
         for batch in reader:
             under_way.append(_start(pool, runtime, batch))
-            while under_way and (len(under_way) > _BATCHES_AHEAD or under_way[0].done):
+            # One at least is left to the encoder while the caller works with the features of another.
+            while len(under_way) > _BATCHES_AHEAD or (len(under_way) > 1 and under_way[0].done):
                 yield under_way.popleft().result(runtime)
         while under_way:
             yield under_way.popleft().result(runtime)
