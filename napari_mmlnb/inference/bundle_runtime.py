@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.metadata import version
 
 import torch
@@ -45,19 +47,42 @@ def bundle_runtime(bundle: Bundle, device: torch.device, name: str = "auto") -> 
     BundleError
         If the self-test fails: such a model must not answer.
     """
+    key = key_of({"device": str(device), "name": name, **_identity(bundle)})
+    return _kept(_Question(key, bundle, device, name))
+
+
+@dataclass(frozen=True)
+class _Question:
+    key: str
+    bundle: Bundle = field(compare=False)
+    device: torch.device = field(compare=False)
+    name: str = field(compare=False)
+
+
+@lru_cache(maxsize=1)
+def _kept(asked: _Question) -> ChosenRuntime:
+    """The runtime of the last run: the next one with the same model need not build it again."""
+    bundle, device = asked.bundle, asked.device
     return choose_runtime(
-        bundle.encoder, device, name, selftest_tiles(bundle), lambda runtime: _failure(bundle, device, runtime)
+        bundle.encoder, device, asked.name, selftest_tiles(bundle), lambda runtime: _failure(bundle, device, runtime)
     )
+
+
+def _identity(bundle: Bundle) -> dict[str, str]:
+    """What a bundle's answers depend on, as it is in memory now."""
+    return {
+        "bundle": bundle.weights_sha256,
+        "selftest": bundle.spec.files[SELFTEST_FILE],
+        "encoder": weights_digest(bundle.encoder),
+        "system": weights_digest(bundle.system),
+    }
 
 
 def _failure(bundle: Bundle, device: torch.device, runtime: EncoderRuntime) -> str:
     """What the self-test says; only that it was passed is remembered."""
     key = key_of(
         {
-            "bundle": bundle.weights_sha256,
-            "selftest": bundle.spec.files[SELFTEST_FILE],
-            "encoder": weights_digest(bundle.encoder),
-            "system": weights_digest(bundle.system),
+            **_identity(bundle),
             "device": device.type,
             "runtime": dict(runtime.identity),
             "torch": version("torch"),

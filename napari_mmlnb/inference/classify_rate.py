@@ -160,9 +160,8 @@ def _shows_attention(update: RunUpdate) -> bool:
 
 def _alone(slide: Slide, model: str, count: int) -> tuple[float, float]:
     """Tiles a second of the encoder alone and of the reader alone, on tiles of the slide's tissue."""
-    import torch  # noqa: PLC0415 - see `watch_run`
-
-    from napari_mmlnb.bundles.kept import kept_bundle  # noqa: PLC0415
+    from napari_mmlnb.bundles.kept import kept_bundle  # noqa: PLC0415 - see `watch_run`
+    from napari_mmlnb.inference.bundle_runtime import bundle_runtime  # noqa: PLC0415
     from napari_mmlnb.inference.device import choose_device  # noqa: PLC0415
     from napari_mmlnb.inference.encoding import encode_tiles  # noqa: PLC0415
     from napari_mmlnb.slides.tile_grid import build_tile_grid  # noqa: PLC0415
@@ -176,15 +175,14 @@ def _alone(slide: Slide, model: str, count: int) -> tuple[float, float]:
     tiles = build_tile_grid(tissue, spec.encoder.input_px, spec.encoder.um_per_px, spec.min_tissue)
     order = fair_order(tiles, slide.stored_tile_um(tiles.um_per_px))[:count]
     settings = RunSettings()
+    runtime = bundle_runtime(bundle, choose_device(settings.device).device, settings.runtime).runtime
     with TileReader(
-        slide, tiles, order=order, batch=settings.batch, reduce_in_decoder=settings.reduce_in_decoder
+        slide, tiles, order=order, batch=runtime.batch, reduce_in_decoder=settings.reduce_in_decoder
     ) as reader:
         started = time.perf_counter()
         batches = [batch for batch in reader if batch.readable.any()]
         decode = len(order) / (time.perf_counter() - started)
-    device = choose_device(settings.device).device
-    with torch.inference_mode():
-        encode = _rate(lambda: sum(len(b.indices) for b in encode_tiles(batches, bundle.encoder, device)))
+    encode = _rate(lambda: sum(len(b.indices) for b in encode_tiles(batches, runtime)))
     return encode, decode
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
+import numpy as np
 
 from napari_mmlnb.bundles.kept import kept_bundle
-from napari_mmlnb.bundles.selftest import run_selftest
 from napari_mmlnb.describe.registry import create_describer
+from napari_mmlnb.inference.bundle_runtime import bundle_runtime
+from napari_mmlnb.inference.code_version import code_digest
 from napari_mmlnb.inference.device import choose_device
-from napari_mmlnb.inference.feature_key import code_digest
 
 
 def get_ready(model: Path | str) -> None:
@@ -29,10 +29,8 @@ def get_ready(model: Path | str) -> None:
     import zarr  # noqa: F401, PLC0415 - the feature cache loads it at first use
 
     bundle = kept_bundle(model)
-    device = choose_device().device
-    run_selftest(bundle, device)
+    runtime = bundle_runtime(bundle, choose_device().device).runtime
     create_describer(bundle.spec.describer)
     code_digest()
-    with torch.inference_mode():
-        side = bundle.spec.encoder.input_px
-        bundle.encoder.to(device)(torch.zeros(1, side, side, 3, dtype=torch.uint8, device=device))
+    side = bundle.spec.encoder.input_px
+    runtime.encode(np.zeros((1, side, side, 3), dtype=np.uint8))

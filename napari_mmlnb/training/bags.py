@@ -92,8 +92,7 @@ def _encode(slide: CohortSlide, encoder: PatchEncoder, optics: Optics, folder: P
             finally:
                 reader.close()
             partial = path.with_suffix(".partial")
-            features = np.concatenate([np.zeros((0, encoder.dimension), np.float32), *bag.chunks()])
-            save_file({"features": features, "cells": tiles.cells[bag.used].astype(np.int32)}, partial)
+            save_file({"features": bag.features, "cells": tiles.cells[bag.used].astype(np.int32)}, partial)
             partial.replace(path)
     stored = load_file(path)
     return SlideBag(slide, stored["features"], stored["cells"])
