@@ -3,9 +3,9 @@
 The network is converted once, normalisation included, so that it takes bytes as they lie in memory. What it was
 converted to and what that was compiled to are kept, by everything that they depend on.
 
-It computes pieces of a fixed number of tiles (the last one filled up), as many at a time as there are cores, each on
-one core: so the features of a tile do not depend on the batch, nor on the tiles beside it, in any digit; and a core
-that somebody else uses meanwhile slows down a piece and not all of them.
+It computes pieces of a fixed number of tiles (the last one filled up), as many at a time as there are cores (eight at
+most), each on cores of its own. So the features of a tile do not depend on the batch, nor on the tiles beside it, in
+any digit; and a core that somebody else uses meanwhile slows down a piece and not all of them.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ from napari_mmlnb.slides.backends.base import RGB
 from napari_mmlnb.slides.buffers import Allocate
 
 PIECE = 4
+MOST_STREAMS = 8
+"""Each needs memory for what is between its layers; with more cores, several work on a piece."""
 _NETWORK, _WEIGHTS, _COMPILED = "network.xml", "network.bin", "compiled.blob"
 _OPENVINO_PRECISION: Mapping[str, str] = {"float32": "f32", "bfloat16": "bf16"}
 _MISSING = "OpenVINO is not installed; install it with: pip install 'napari-mmlnb[cpu]'"
@@ -135,11 +137,12 @@ class OpenVinoKind:
             "piece": PIECE,
             "libraries": {name: version(name) for name in ("openvino", "torch", "timm")},
         }
-        streams = usable_cores()
+        cores = usable_cores()
+        streams = min(cores, MOST_STREAMS)
         properties = {
             "INFERENCE_PRECISION_HINT": _OPENVINO_PRECISION[self.facts.precision],
             "NUM_STREAMS": streams,
-            "INFERENCE_NUM_THREADS": streams,
+            "INFERENCE_NUM_THREADS": cores,
             "ENABLE_CPU_PINNING": False,  # the reader's threads need the same cores
         }
         compiled = _compiled(encoder, network, properties)
