@@ -18,6 +18,7 @@ class Update:
     done: int = 0
     total: int = 0
     result: object = None
+    warning: str = ""
 
 
 class Terminal(io.StringIO):
@@ -28,6 +29,13 @@ class Terminal(io.StringIO):
 def test_follow_gives_the_result():
     answer = object()
     assert follow(iter([Update("a"), Update("b", 1, 2), Update("end", result=answer)])) is answer
+
+
+def test_a_warning_is_said_even_where_stderr_is_no_terminal(monkeypatch, capsys):
+    follow(iter([Update("a", warning="a graphics card stays idle"), Update("end", result=object())]))
+    said = capsys.readouterr()
+    assert said.err == "Warning: a graphics card stays idle\n"
+    assert said.out == ""
 
 
 def test_follow_without_a_result_is_a_fault():

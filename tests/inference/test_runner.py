@@ -16,6 +16,7 @@ from napari_mmlnb.errors import RequestError, RunCancelledError
 from napari_mmlnb.inference import feature_cache, runner
 from napari_mmlnb.inference.encoding import EncodedBatch
 from napari_mmlnb.inference.runner import classify
+from napari_mmlnb.inference.runtimes.registry import RUNTIMES
 from napari_mmlnb.inference.settings import RunSettings
 from napari_mmlnb.result import RunResult, TileState
 from napari_mmlnb.slides.slide import open_slide
@@ -122,6 +123,17 @@ def test_a_run_that_was_cut_off_goes_on_and_says_the_same(
     again = classify(small_slide, bundle, settings=settings)
     assert again.timings["tiles_from_cache"] == again.coverage.tiles_total
     assert _answers(again) == _answers(anew)
+
+
+def test_the_runtime_is_recorded_and_its_features_are_mixed_with_no_other_s(bundle: Bundle, small_slide: Path) -> None:
+    auto = classify(small_slide, bundle)
+    assert auto.settings["runtime"] in RUNTIMES
+    assert auto.settings["precision"] == RUNTIMES.get(auto.settings["runtime"]).facts.precision
+    assert "features agree with float32" in auto.settings["runtime_reason"]
+    other = "torch-float32" if auto.settings["runtime"] != "torch-float32" else "torch-bfloat16"
+    named = classify(small_slide, bundle, settings=RunSettings(runtime=other))
+    assert (named.settings["runtime"], named.settings["runtime_reason"]) == (other, "asked for")
+    assert named.timings["tiles_from_cache"] == 0
 
 
 def _after(asked: int) -> Callable[[], bool]:

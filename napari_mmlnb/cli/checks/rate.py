@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from napari_mmlnb.cli.checks.finding import Check, Finding, State
 
@@ -29,24 +30,24 @@ def _examine() -> Iterator[Finding]:
 def encode_rate() -> tuple[float, str]:
     """Tiles of noise a second through the default bundle's encoder, as a run would encode them, and on what."""
     import numpy as np
-    import torch
 
     from napari_mmlnb.bundles.registry import load_bundle
+    from napari_mmlnb.inference.bundle_runtime import bundle_runtime
     from napari_mmlnb.inference.device import choose_device
 
     device = choose_device().device
     bundle = load_bundle()
     side = bundle.spec.encoder.input_px
     noise = np.random.default_rng(0).integers(0, 256, (BATCH, side, side, 3), dtype=np.uint8)
-    encoder, pixels = bundle.encoder.to(device), torch.from_numpy(noise)
-    done, started = 0, 0.0
-    with torch.inference_mode():
-        encoder(pixels[:2].to(device)).cpu()
+    runtime = bundle_runtime(bundle, device).runtime
+    step, done = runtime.piece or BATCH, 0
+    pieces = [noise[at : at + step] for at in range(0, BATCH, step)]
+    with ThreadPoolExecutor(runtime.streams) as pool:
+        list(pool.map(runtime.encode, pieces))
         started = time.perf_counter()
         while time.perf_counter() - started < SECONDS:
-            encoder(pixels.to(device)).cpu()
-            done += BATCH
-    return done / (time.perf_counter() - started), device.type
+            done += sum(len(features) for features in pool.map(runtime.encode, pieces))
+    return done / (time.perf_counter() - started), f"{device.type} with {runtime.facts.name}"
 
 
 CHECK = Check("rate", "Measuring how fast tiles are encoded", _examine)
