@@ -5,7 +5,8 @@ computed something: a zarr group with the cells and the features of its tiles, i
 writes to a segment of its own only, so any number of them may work on the same slide; it reads what all have left.
 
 A segment is made once, at its full size, and filled chunk by chunk: first the features, then the cells, which makes the
-chunk count. A process that is killed loses its last chunk. Every chunk carries a checksum; what does not match it, or
+chunk count; a chunk that fills slowly is written before it is full, and then again. A process that is killed loses its
+last chunk at most. Every chunk carries a checksum; what does not match it, or
 is not there, was never computed. What cannot be written (no room, no right) is not kept, and the run goes on.
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 CHUNK_TILES = 128
 """What a killed process loses at most; a whole number of the usual batches."""
+SECONDS_UNWRITTEN = 2.0
+"""How long features may wait for their chunk to fill; with a slow encoder that takes minutes."""
 SLAB_TILES = 32 * CHUNK_TILES
 """What is read at a time."""
 RESERVE_BYTES = 2**30
@@ -137,6 +141,7 @@ class _Segment:
             for name, width, kind, fill in (("features", dimension, "float32", np.nan), ("cells", 2, "int32", _EMPTY))
         )
         self._written = 0
+        self._last = time.monotonic()
         self._waiting_cells = np.zeros((0, 2), np.int32)
         self._waiting = np.zeros((0, dimension), np.float32)
 
@@ -145,8 +150,13 @@ class _Segment:
         self._waiting = np.concatenate([self._waiting, features])
         while len(self._waiting) >= CHUNK_TILES:
             self._write(CHUNK_TILES)
+            self._waiting, self._waiting_cells = self._waiting[CHUNK_TILES:], self._waiting_cells[CHUNK_TILES:]
+            self._written += CHUNK_TILES
+        if len(self._waiting) and time.monotonic() - self._last > SECONDS_UNWRITTEN:
+            self.close()
 
     def close(self) -> None:
+        """Write what waits; it stays, to be written again with the rest of its chunk."""
         if len(self._waiting):
             self._write(len(self._waiting))
 
@@ -154,8 +164,7 @@ class _Segment:
         rows = slice(self._written, self._written + count)
         self._features[rows] = self._waiting[:count]
         self._cells[rows] = self._waiting_cells[:count]
-        self._waiting, self._waiting_cells = self._waiting[count:], self._waiting_cells[count:]
-        self._written += count
+        self._last = time.monotonic()
 
 
 class _Wanted:

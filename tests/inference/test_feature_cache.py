@@ -80,10 +80,21 @@ def test_another_slide_or_encoder_finds_nothing(tmp_path):
     assert loaded(tmp_path, grid_of(cells_of(10)), key="1" * 64) == {}
 
 
-def test_who_is_killed_loses_what_had_not_made_a_chunk(tmp_path):
+def test_who_is_killed_loses_what_had_not_made_a_chunk(tmp_path, monkeypatch):
+    monkeypatch.setattr(feature_cache, "SECONDS_UNWRITTEN", 1e9)
     keep(tmp_path, cells_of(300), room=1000, close=False)
     tiles = grid_of(cells_of(300))
     assert loaded(tmp_path, tiles) == expected(tiles, range(300 // CHUNK_TILES * CHUNK_TILES))
+
+
+def test_with_a_slow_encoder_nothing_waits_for_its_chunk_to_fill(tmp_path, monkeypatch):
+    monkeypatch.setattr(feature_cache, "SECONDS_UNWRITTEN", 0.0)
+    cells, tiles = cells_of(300), grid_of(cells_of(300))
+    cache = FeatureCache(tmp_path, KEY, WIDTH)
+    cache.begin(1000, PLENTY)
+    for first in range(0, 300, 20):
+        cache.add(cells[first : first + 20], features_of(cells[first : first + 20]))
+        assert loaded(tmp_path, tiles) == expected(tiles, range(first + 20)), "a kill here would lose nothing"
 
 
 def test_two_at_once_do_no_harm(tmp_path):
