@@ -12,7 +12,7 @@ from torch import Tensor
 from napari_mmlnb.bundles.bundle import Bundle
 from napari_mmlnb.bundles.calibration import Branch
 from napari_mmlnb.inference.encoding import FeatureArray
-from napari_mmlnb.models.pooling.base import BagAnswer
+from napari_mmlnb.models.pooling.base import RatedTiles
 from napari_mmlnb.models.pooling.chunks import in_chunks
 from napari_mmlnb.result import Probabilities, Shift, TextTrust
 
@@ -44,35 +44,39 @@ class SlideAnswer(TileAnswer):
     ----------
     embedding : Tensor
         (1, D), the slide's vector.
+    ratings : RatedTiles
+        Of each tile for itself.
     """
 
     embedding: Tensor
+    ratings: RatedTiles
 
 
-def answer_image(bundle: Bundle, features: FeatureArray, device: torch.device) -> SlideAnswer:
-    """Aggregate a bag of (n, F) features, n at least 1, in the order of the grid, in bounded memory."""
+def rate_tiles(bundle: Bundle, features: FeatureArray, device: torch.device) -> RatedTiles:
+    """Rate a bag of (n, F) features, n at least 1, in the order of the grid, in bounded memory."""
     chunks = (chunk.to(device) for chunk in in_chunks(torch.from_numpy(features)))
-    answer = bundle.system.to(device).answer_in_chunks(chunks)
-    attention = answer.attention[0].cpu().numpy()
-    return SlideAnswer(
-        attention=(attention * len(attention)).astype(np.float32),
-        contribution=contributions(answer),
-        logits=answer.logits[0].cpu().numpy(),
-        embedding=answer.embedding,
-    )
+    return bundle.system.to(device).rate_in_chunks(chunks)
 
 
-def contributions(answer: BagAnswer) -> npt.NDArray[np.float32]:
-    """Exact signed shares of the logits, (n, K).
+def answer_image(bundle: Bundle, ratings: RatedTiles) -> SlideAnswer:
+    """Aggregate a bag of rated tiles, in the order of the grid.
 
     Raises
     ------
     ValueError
-        If the method has no such split: nothing is shown as a contribution that is none.
+        If the system does not split its logits among the tiles: nothing is shown as a contribution that is none.
     """
+    answer = bundle.system.answer_rated(ratings)
     if answer.contributions is None:
         raise ValueError("this system does not split its logits among the tiles")
-    return answer.contributions[0].cpu().numpy()
+    attention = answer.attention[0].cpu().numpy()
+    return SlideAnswer(
+        attention=(attention * len(attention)).astype(np.float32),
+        contribution=answer.contributions[0].cpu().numpy(),
+        logits=answer.logits[0].cpu().numpy(),
+        embedding=answer.embedding,
+        ratings=ratings,
+    )
 
 
 def answer_fused(

@@ -69,12 +69,15 @@ class FeatureCache:
 
     Attributes
     ----------
+    key : str
+        As it was given.
     problem : str
         Why nothing more is kept; empty while all is well.
     """
 
     def __init__(self, folder: Path, key: str, dimension: int) -> None:
         self.problem = ""
+        self.key = key
         self._folder = folder / key
         self._dimension = dimension
         self._segment: _Segment | None = None

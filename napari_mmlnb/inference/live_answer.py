@@ -18,6 +18,7 @@ from napari_mmlnb.inference.estimate import RunEstimate
 from napari_mmlnb.inference.rasters import Rasters
 from napari_mmlnb.inference.running_answer import RunningAnswer
 from napari_mmlnb.inference.settings import RunUpdate
+from napari_mmlnb.models.pooling.base import RatedTiles
 from napari_mmlnb.result import TileState
 
 SECONDS_BETWEEN_MAPS = 0.7
@@ -80,6 +81,10 @@ class LiveAnswer:
         """Take in a batch."""
         self._bag.add(batch)
         self._running.add(batch)
+
+    def take(self, indices: Rows, ratings: RatedTiles) -> None:
+        """Take over the ratings of tiles that are in the bag already."""
+        self._running.take(indices, ratings)
 
     @property
     def reached(self) -> int:

@@ -14,6 +14,8 @@ from napari_mmlnb.slides.slide import Slide
 from napari_mmlnb.slides.tile_grid import TileGrid
 from napari_mmlnb.slides.tissue import TissueMask
 
+_THUMBNAIL_PX = 1024
+
 
 class Rasters:
     """Draws `RunMaps` of a slide, again and again as attention sharpens.
@@ -35,7 +37,9 @@ class Rasters:
         self._tiles = tiles
         self._classes = bundle.spec.class_ids
         self._limits = (0.0, bundle.calibration.attention_high)
-        self._thumbnail, self._thumbnail_grid = slide.thumbnail(1024)
+        self._thumbnail, self._thumbnail_grid = slide.findings.once(
+            "thumbnail", _THUMBNAIL_PX, lambda: slide.thumbnail(_THUMBNAIL_PX)
+        )
 
     def draw(self, bag: Bag, answer: TileAnswer | None, evidence_tiles: tuple[RGB, ...] = ()) -> RunMaps:
         """The rasters as they are now; without an answer the maps are empty."""

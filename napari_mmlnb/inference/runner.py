@@ -10,6 +10,7 @@ from typing import Literal, overload
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from napari_mmlnb.bundles.bundle import Bundle
 from napari_mmlnb.bundles.kept import kept_bundle
@@ -18,14 +19,15 @@ from napari_mmlnb.describe.base import Describer, EvidenceTile, TileDescription
 from napari_mmlnb.describe.registry import create_describer
 from napari_mmlnb.errors import RequestError, RunCancelledError, TileReadError
 from napari_mmlnb.inference.abstention import answer_reasons, coverage_reasons, scale_reasons
-from napari_mmlnb.inference.answer import SlideAnswer, answer_fused, answer_image, measure_shift
+from napari_mmlnb.inference.answer import SlideAnswer, answer_fused, answer_image, measure_shift, rate_tiles
 from napari_mmlnb.inference.bag import Bag
 from napari_mmlnb.inference.bundle_runtime import bundle_runtime
 from napari_mmlnb.inference.device import DeviceChoice, choose_device
-from napari_mmlnb.inference.encoding import encode_tiles
+from napari_mmlnb.inference.encoding import EncodedBatch, encode_tiles
 from napari_mmlnb.inference.evidence import select_evidence
 from napari_mmlnb.inference.feature_cache import FeatureCache, cache_folder
 from napari_mmlnb.inference.feature_key import feature_key
+from napari_mmlnb.inference.known_tiles import KnownTiles
 from napari_mmlnb.inference.live_answer import LiveAnswer
 from napari_mmlnb.inference.rasters import Rasters
 from napari_mmlnb.inference.record import (
@@ -40,6 +42,7 @@ from napari_mmlnb.inference.record import (
 )
 from napari_mmlnb.inference.runtimes.choice import ChosenRuntime
 from napari_mmlnb.inference.settings import RunSettings, RunUpdate
+from napari_mmlnb.models.pooling.base import RatedTiles
 from napari_mmlnb.result import (
     AbstainReason,
     Coverage,
@@ -58,6 +61,8 @@ from napari_mmlnb.slides.tile_order import fair_order, tile_blocks
 from napari_mmlnb.slides.tile_reader import TileReader, plan_tiles
 from napari_mmlnb.slides.tissue import TissueMask, find_tissue
 
+KNOWN_TILES = "tiles"
+"""Under what the tiles of an open slide are kept in memory."""
 ENCODING = "Reading and encoding tiles"
 
 
@@ -175,6 +180,8 @@ class _Run:
         self.timings: dict[str, float] = {"tiles_from_cache": 0} | rates_when_chosen(chosen)
         self.decoder_reduction = 1
         self.stopped_after: int | None = None
+        self.ratings: RatedTiles | None = None
+        self.known_key: tuple[str, str] | None = None
 
     def updates(self) -> Iterator[RunUpdate]:
         started = time.perf_counter()
@@ -192,7 +199,9 @@ class _Run:
     def _find_tiles(self) -> tuple[TissueMask, TileGrid]:
         spec = self.bundle.spec
         roi = read_roi(self.settings.roi, self.slide.scanned_grid) if self.settings.roi else None
-        tissue = find_tissue(self.slide, spec.tissue_um_per_px, roi=roi)
+        scale = spec.tissue_um_per_px
+        tissue = self.slide.findings.once("tissue", scale, lambda: find_tissue(self.slide, scale))
+        tissue = tissue if roi is None else tissue.restrict(roi)
         if roi is not None and not roi.rasterise(tissue.grid).any():
             raise RequestError("The regions of --roi lie outside the slide.", "Were they drawn on another slide?")
         self._check_cancelled()
@@ -218,16 +227,12 @@ class _Run:
         in_decoder = self.settings.reduce_in_decoder
         self.decoder_reduction = plan_tiles(self.slide, tiles, in_decoder=in_decoder).decoder_reduction
         cache = self._open_cache(tiles)
-        cached = np.zeros(0, dtype=np.int64)
-        if cache is not None:
-            for batch in cache.load(tiles):
-                self._check_cancelled()
-                live.add(batch)
-            cached = bag.used
-            self.timings["tiles_from_cache"] = len(cached)
-            if len(bag.used):
-                yield live.draw(_encoding(None, self.device))
-            order = order[bag.state[order] == TileState.PENDING]
+        self._load_known(tiles, bag, live, cache)
+        cached = bag.used
+        self.timings["tiles_from_cache"] = len(cached)
+        if len(cached):
+            yield live.draw(_encoding(None, self.device))
+        order = order[bag.state[order] == TileState.PENDING]
         self.stopped_after = live.stable_after()
         if self.stopped_after is not None:
             self._keep_fair(bag, whole_order[: self.stopped_after], cached)
@@ -266,6 +271,26 @@ class _Run:
                 cache.close()
         self.timings["encode_s"] = time.perf_counter() - started
 
+    def _load_known(self, tiles: TileGrid, bag: Bag, live: LiveAnswer, cache: FeatureCache | None) -> None:
+        """Take in what earlier runs have left: of this open slide in memory, or else on the disk."""
+        if cache is None:
+            return
+        self.known_key = (cache.key, self.bundle.weights_sha256)
+        known: KnownTiles | None = self.slide.findings.get(KNOWN_TILES, self.known_key)
+        rows = known.rows(tiles) if known is not None else None
+        if known is not None and rows is not None:
+            bag.add(EncodedBatch(np.arange(len(tiles)), known.features[rows], rows[:0]))
+            ratings = known.ratings[torch.from_numpy(rows)]
+        else:
+            for batch in cache.load(tiles):
+                self._check_cancelled()
+                bag.add(batch)
+            if not len(bag.used):
+                return
+            ratings = rate_tiles(self.bundle, bag.features, self.device.device)
+        live.take(bag.used, ratings)
+        self.ratings = ratings if len(bag.used) == len(tiles) else None
+
     def _open_cache(self, tiles: TileGrid) -> FeatureCache | None:
         if not self.settings.cache_bytes or not len(tiles):
             return None
@@ -281,8 +306,16 @@ class _Run:
         bag.keep(sample)
         self.timings["tiles_from_cache"] = int(np.isin(sample, cached).sum())
 
-    def _aggregate(self, bag: Bag) -> SlideAnswer:
-        return answer_image(self.bundle, bag.features, self.device.device)
+    def _aggregate(self, tiles: TileGrid, bag: Bag) -> SlideAnswer:
+        ratings = self.ratings
+        if ratings is None or len(ratings.scores) != len(bag.used):
+            ratings = rate_tiles(self.bundle, bag.features, self.device.device)
+        answer = answer_image(self.bundle, ratings)
+        known = KnownTiles.of(tiles, bag, answer)
+        # A part of the slide must not take the place of all of it.
+        if known is not None and self.known_key is not None and self.settings.roi is None:
+            self.slide.findings.put(KNOWN_TILES, self.known_key, known)
+        return answer
 
     def _conclude(self, tissue: TissueMask, tiles: TileGrid, bag: Bag, rasters: Rasters, started: float) -> RunResult:
         spec = self.bundle.spec
@@ -301,7 +334,7 @@ class _Run:
         trust: TextTrust | None = None
         shift: Shift | None = None
         if len(bag.used):
-            answer = self._aggregate(bag)
+            answer = self._aggregate(tiles, bag)
             begun = time.perf_counter()
             evidence, pictures, description = self._describe(tiles, bag, answer)
             self.timings["describe_s"] = time.perf_counter() - begun

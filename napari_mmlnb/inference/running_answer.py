@@ -7,9 +7,10 @@ import numpy.typing as npt
 import torch
 
 from napari_mmlnb.bundles.bundle import Bundle
-from napari_mmlnb.inference.answer import TileAnswer
+from napari_mmlnb.inference.answer import TileAnswer, rate_tiles
 from napari_mmlnb.inference.encoding import EncodedBatch
 from napari_mmlnb.inference.estimate import RunEstimate, estimate, leave_out_blocks
+from napari_mmlnb.models.pooling.base import RatedTiles
 
 Rows = npt.NDArray[np.int64]
 
@@ -38,13 +39,13 @@ class RunningAnswer:
 
     def add(self, batch: EncodedBatch) -> None:
         """Rate the tiles of a batch."""
-        if not len(batch.indices):
-            return
-        features = torch.from_numpy(batch.features)
-        with torch.inference_mode():
-            rating = self._bundle.system.to(self._device).rate(features.to(self._device))
-        self._scores[batch.indices] = rating.scores[:, 0].cpu().numpy()
-        self._shares[batch.indices] = rating.shares.cpu().numpy()
+        if len(batch.indices):
+            self.take(batch.indices, rate_tiles(self._bundle, batch.features, self._device))
+
+    def take(self, indices: Rows, ratings: RatedTiles) -> None:
+        """Take over the ratings of some tiles of the grid."""
+        self._scores[indices] = ratings.scores.cpu().numpy()
+        self._shares[indices] = ratings.shares.cpu().numpy()
 
     def answer(self, seen: Rows) -> TileAnswer:
         """Attention and contributions of the tiles seen, at least one."""

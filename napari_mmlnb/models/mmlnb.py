@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from napari_mmlnb.models.fusion.prmf import PrmfGate
-from napari_mmlnb.models.pooling.base import BagAnswer, Pooled
-from napari_mmlnb.models.pooling.chunks import OnlineSoftmax, some
+from napari_mmlnb.models.pooling.base import BagAnswer, Pooled, RatedTiles
+from napari_mmlnb.models.pooling.chunks import some
 from napari_mmlnb.models.pooling.gated_attention import GatedAttention
 from napari_mmlnb.models.pooling.weighted import Rating
 from napari_mmlnb.models.text_encoder import TextEncoder
@@ -135,26 +135,25 @@ class Mmlnb(nn.Module):
         instances = self.pooling.project((tiles - self.feature_mean) * self.feature_scale)
         return Rating(instances, self.pooling.scores(instances), instances @ self.image_head.weight.T)
 
-    def answer_in_chunks(self, chunks: Iterable[Tensor]) -> BagAnswer:
-        """The image branch on one bag, piece by piece: `answer_image` in bounded memory; inference only.
-
-        Parameters
-        ----------
-        chunks : iterable of Tensor
-            (n, F) float32 each, at least one tile in all.
-        """
-        embedding = OnlineSoftmax()
-        scores, shares = [], []
+    def rate_in_chunks(self, chunks: Iterable[Tensor]) -> RatedTiles:
+        """Rate tiles piece by piece, (n, F) float32 each, at least one in all; inference only."""
         with torch.inference_mode():
-            for chunk in some(chunks):
-                rating = self.rate(chunk)
-                embedding.add(rating.scores.mT, rating.instances)
-                scores.append(rating.scores)
-                shares.append(rating.shares)
-            attention = torch.softmax(torch.cat(scores).mT, dim=-1)
-            contributions = attention.mT * torch.cat(shares)
-            logits = self.image_head(embedding.mean)
-        return BagAnswer(logits, embedding.mean, attention, contributions[None], self.image_head.bias)
+            ratings = [self.rate(chunk) for chunk in some(chunks)]
+            return RatedTiles(
+                torch.cat([rating.instances for rating in ratings]),
+                torch.cat([rating.scores[:, 0] for rating in ratings]),
+                torch.cat([rating.shares for rating in ratings]),
+            )
+
+    def answer_rated(self, tiles: RatedTiles) -> BagAnswer:
+        """The image branch on one bag of rated tiles: what `answer_image` says of them; inference only."""
+        with torch.inference_mode():
+            attention = torch.softmax(tiles.scores, dim=0)[None]
+            embedding = attention @ tiles.instances
+            contributions = attention.mT * tiles.shares
+            return BagAnswer(
+                self.image_head(embedding), embedding, attention, contributions[None], self.image_head.bias
+            )
 
     def answer_fused(self, image: ImageAnswer, ids: Tensor) -> FusedAnswer:
         """Text branch and fusion.

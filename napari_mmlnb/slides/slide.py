@@ -17,6 +17,7 @@ from napari_mmlnb.slides.backends.registry import open_reader
 from napari_mmlnb.slides.damage import DamageLog
 from napari_mmlnb.slides.decode_pool import DecodePool
 from napari_mmlnb.slides.decoded_tiles import DecodedTiles
+from napari_mmlnb.slides.findings import Findings
 from napari_mmlnb.slides.fingerprint import fingerprint
 from napari_mmlnb.slides.icc import ColourProfile, Colours, SrgbTransform
 from napari_mmlnb.slides.location import Location, RemoteUrl, locate
@@ -95,6 +96,8 @@ class Slide:
         The stored tiles, decoded through the cache.
     pool : DecodePool
         The threads that decode for the viewer and for readers of tiles.
+    findings : Findings
+        What runs and viewers found out about it and will want again.
     damage : DamageLog
         Which stored tiles could not be decoded so far.
     grids : tuple of PixelGrid
@@ -123,6 +126,7 @@ class Slide:
         self.tiles = DecodedTiles(reader, self.cache)
         self.pool = DecodePool()
         self.damage = DamageLog()
+        self.findings = Findings()
         self._reader = reader
         self._watched = WatchedFiles(path, [path] if isinstance(path, Path) else [])
         self._lock = threading.Lock()
@@ -277,6 +281,7 @@ class Slide:
     def close(self) -> None:
         """Let go of the file and of the pyramid's cache. Safe to call twice."""
         with self._lock:
+            self.findings.clear()
             pyramids, self._pyramids = self._pyramids, {}
         for pyramid in pyramids.values():
             pyramid.close()

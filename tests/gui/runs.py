@@ -14,6 +14,7 @@ import numpy as np
 from napari_mmlnb.bundles.registry import BundleFacts
 from napari_mmlnb.errors import RunCancelledError
 from napari_mmlnb.geometry import PixelGrid
+from napari_mmlnb.inference.estimate import RunEstimate
 from napari_mmlnb.inference.settings import RunUpdate
 from napari_mmlnb.result import (
     AbstainReason,
@@ -129,6 +130,19 @@ def make_result(slide: Slide, *, abstain: bool = False, unreadable: tuple[tuple[
     ).with_maps(maps)  # fmt: skip
 
 
+def make_estimate(seen: int = 37, total: int = 100) -> RunEstimate:
+    """Poorly differentiated so far, by and large."""
+    return RunEstimate(
+        classes=CLASSES,
+        probabilities={"ud": 0.11, "pd": 0.66, "d": 0.23},
+        intervals={"ud": (0.02, 0.31), "pd": (0.41, 0.88), "d": (0.07, 0.47)},
+        level=0.9,
+        tiles_seen=seen,
+        tiles_total=total,
+        stability=0.93,
+    )
+
+
 class MadeUpRunner:
     """A `classify_stream` that yields partial maps and ends as it is told.
 
@@ -142,12 +156,21 @@ class MadeUpRunner:
         How it ends.
     error : Exception, optional
         Raised after the first batch.
+    estimates : bool
+        Whether it says of the class so far.
     """
 
     def __init__(
-        self, steps: int = 3, pause_s: float = 0.02, *, abstain: bool = False, error: BaseException | None = None
+        self,
+        steps: int = 3,
+        pause_s: float = 0.02,
+        *,
+        abstain: bool = False,
+        error: BaseException | None = None,
+        estimates: bool = True,
     ) -> None:
         self.steps, self.pause_s, self.abstain, self.error = steps, pause_s, abstain, error
+        self.estimates = estimates
         self.threads: list[threading.Thread] = []
         self.ended = threading.Event()
         self.cancelled_after = -1
@@ -165,7 +188,8 @@ class MadeUpRunner:
                     raise RunCancelledError
                 if self.error is not None:
                     raise self.error
-                yield RunUpdate("encode", "Looking at tiles", step + 1, self.steps, maps=maps)
+                estimate = make_estimate(step + 1, self.steps) if self.estimates else None
+                yield RunUpdate("encode", "Looking at tiles", step + 1, self.steps, maps=maps, estimate=estimate)
             yield RunUpdate("done", "Done", result=make_result(slide, abstain=self.abstain))
         finally:
             self.ended.set()

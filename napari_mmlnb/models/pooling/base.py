@@ -31,6 +31,29 @@ class Pooled:
     instances: Tensor
 
 
+@dataclass(frozen=True)
+class RatedTiles:
+    """What a weighted sum over tiles is made of, one row a tile; small, so that a slide's fit into memory.
+
+    Parameters
+    ----------
+    instances : Tensor
+        (n, D).
+    scores : Tensor
+        (n,), attention before the softmax.
+    shares : Tensor
+        (n, K), what each tile would add to the logits if its attention were 1.
+    """
+
+    instances: Tensor
+    scores: Tensor
+    shares: Tensor
+
+    def __getitem__(self, rows: Tensor) -> RatedTiles:
+        """Some of them."""
+        return RatedTiles(self.instances[rows], self.scores[rows], self.shares[rows])
+
+
 class Pooling(Protocol):
     """A bag of tile features to a `Pooled`."""
 
