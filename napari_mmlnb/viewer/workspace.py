@@ -208,6 +208,11 @@ class Workspace(QWidget):
         self._set_ready()
         self._show(session)
 
+    @property
+    def preparing(self) -> bool:
+        """Whether the engine is still being made ready for the chosen model."""
+        return self._preparation.busy
+
     # The run ----------------------------------------------------------------------------------------------------------
 
     def classify(self) -> None:
