@@ -144,14 +144,14 @@ def watch_run(slide: Slide, model: str, settings: RunSettings, memory: PeakMemor
         now = time.perf_counter() - started
         if update.stage == "tissue":  # the model is loaded
             model_mb = memory.now_mb
-        if update.stage == "encode" and update.done:
+        if update.stage == "encode":
             moments.append((now, update.done))
         if np.isnan(first_attention) and _shows_attention(update):
             first_attention = now
-    rate = float("nan")
-    if len(moments) > 1:
-        rate = (moments[-1][1] - moments[0][1]) / (moments[-1][0] - moments[0][0])
-    return Streamed(first_attention, moments[-1][1] if moments else 0, rate, memory.peak_mb - model_mb)
+    # From the first batch on, where there is more than one: what comes before it is no matter of the rate.
+    counted = moments[1:] if len(moments) > 2 else moments
+    (begun, before), (ended, seen) = counted[0], counted[-1]
+    return Streamed(first_attention, seen, (seen - before) / (ended - begun), memory.peak_mb - model_mb)
 
 
 def _shows_attention(update: RunUpdate) -> bool:

@@ -311,10 +311,12 @@ class _Run:
         if ratings is None or len(ratings.scores) != len(bag.used):
             ratings = rate_tiles(self.bundle, bag.features, self.device.device)
         answer = answer_image(self.bundle, ratings)
-        known = KnownTiles.of(tiles, bag, answer)
-        # A part of the slide must not take the place of all of it.
-        if known is not None and self.known_key is not None and self.settings.roi is None:
-            self.slide.findings.put(KNOWN_TILES, self.known_key, known)
+        if self.known_key is not None:
+            before: KnownTiles | None = self.slide.findings.get(KNOWN_TILES, self.known_key)
+            known = KnownTiles.of(tiles, bag, answer)
+            # A part of the slide does not take the place of more of it.
+            if known is not None and (before is None or len(known.keys) > len(before.keys)):
+                self.slide.findings.put(KNOWN_TILES, self.known_key, known)
         return answer
 
     def _conclude(self, tissue: TissueMask, tiles: TileGrid, bag: Bag, rasters: Rasters, started: float) -> RunResult:

@@ -40,3 +40,15 @@ def test_encode_gives_a_row_for_each_runtime(make_tiff):
     assert rows["torch-float32"]["tiles_per_s"] > 0
     assert rows["torch-float16"]["why_not"]
     assert sum(row["chosen"] for row in rows.values()) == 1
+
+
+def test_classify_gives_what_the_interface_promises(make_tiff):
+    path = make_tiff(picture=tissue_picture(1200, 1500))
+    run = CliRunner().invoke(command, ["classify", str(path), "--seconds", "30", "--json"])
+    assert run.exit_code == 0, run.output
+    figures = json.loads(run.stdout)
+    assert {"tiles_per_s", "share_of_bound", "first_attention_s", "peak_rss_mb"} <= set(figures)
+    assert figures["first_attention_warm_s"] > 0 < figures["first_attention_s"]
+    rates = [1 / figures[of] for of in ("encode_tiles_per_s", "decode_tiles_per_s")]
+    assert abs(figures["bound_tiles_per_s"] * sum(rates) - 1) < 0.01
+    assert 0 < figures["peak_rss_over_model_mb"] < figures["peak_rss_mb"]
