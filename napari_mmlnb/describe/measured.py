@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from napari_mmlnb.describe.base import DescriberFacts, EvidenceTile, TileDescription
 from napari_mmlnb.describe.measurements import measure_tile
@@ -14,6 +16,9 @@ FACTS = DescriberFacts(
     summary="Measures nuclei, stains and texture of each evidence tile; needs no model and no network.",
     licence="BSD-3-Clause",
 )
+
+
+_THREADS = 4
 
 
 class MeasuredDescriber:
@@ -32,12 +37,22 @@ class MeasuredDescriber:
         ValueError
             If a tile is no RGB picture or its scale is not above zero.
         """
-        for tile in tiles:
-            measurements = measure_tile(tile.rgb, tile.um_per_px)
-            yield TileDescription(tile.rank, tile_sentences(values_of(measurements)), measurements)
+        with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1), "describe") as pool:
+            under_way = [pool.submit(_describe, tile) for tile in tiles]
+            try:
+                for one in under_way:
+                    yield one.result()
+            finally:
+                # Whoever stops early does not wait for what has not begun.
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def summarise(self, descriptions: Sequence[TileDescription]) -> Description:
         """Medians and ranges over the tiles, each sentence with the ranks of the tiles that it speaks of."""
         sentences = summary_sentences(descriptions)
         text = " ".join(sentence.text for sentence in sentences)
         return Description(text=text, describer=self.facts.name, sentences=sentences)
+
+
+def _describe(tile: EvidenceTile) -> TileDescription:
+    measurements = measure_tile(tile.rgb, tile.um_per_px)
+    return TileDescription(tile.rank, tile_sentences(values_of(measurements)), measurements)
