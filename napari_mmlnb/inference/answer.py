@@ -16,6 +16,9 @@ from napari_mmlnb.models.pooling.base import RatedTiles
 from napari_mmlnb.models.pooling.chunks import in_chunks
 from napari_mmlnb.result import Probabilities, Shift, TextTrust
 
+MOST_INSTANCES = 40_000
+"""Tiles of which the projected features stay in memory: 80 MB of 512 numbers each."""
+
 
 @dataclass(frozen=True)
 class TileAnswer:
@@ -55,7 +58,8 @@ class SlideAnswer(TileAnswer):
 def rate_tiles(bundle: Bundle, features: FeatureArray, device: torch.device) -> RatedTiles:
     """Rate a bag of (n, F) features, n at least 1, in the order of the grid, in bounded memory."""
     chunks = (chunk.to(device) for chunk in in_chunks(torch.from_numpy(features)))
-    return bundle.system.to(device).rate_in_chunks(chunks)
+    keep = len(features) <= MOST_INSTANCES
+    return bundle.system.to(device).rate_in_chunks(chunks, keep_instances=keep)
 
 
 def answer_image(bundle: Bundle, ratings: RatedTiles) -> SlideAnswer:

@@ -22,6 +22,7 @@ class Bag:
 
     def __init__(self, tiles: int, dimension: int) -> None:
         self._features: FeatureArray = np.zeros((tiles, dimension), dtype=np.float32)
+        self._adopted: tuple[FeatureArray, npt.NDArray[np.int64]] | None = None
         self.state: npt.NDArray[np.uint8] = np.full(tiles, TileState.PENDING, dtype=np.uint8)
 
     def add(self, batch: EncodedBatch) -> None:
@@ -29,6 +30,19 @@ class Bag:
         self._features[batch.indices] = batch.features
         self.state[batch.indices] = TileState.USED
         self.state[batch.unreadable] = TileState.UNREADABLE
+
+    def adopt(self, features: FeatureArray, rows: npt.NDArray[np.int64]) -> None:
+        """Take over all tiles from features that are in memory already, without a copy before somebody wants them.
+
+        Parameters
+        ----------
+        features : ndarray
+            (m, F) float32.
+        rows : ndarray
+            (tiles,) int64, the row of each tile of the grid.
+        """
+        self._adopted = (features, rows)
+        self.state[:] = TileState.USED
 
     def keep(self, indices: npt.NDArray[np.int64]) -> None:
         """Forget all tiles but these: they count as pending again."""
@@ -53,10 +67,17 @@ class Bag:
 
     @property
     def features(self) -> FeatureArray:
-        """Features of `used`, (n, F) float32; no copy once all tiles are there, since it would be as large again."""
-        used = self.used
-        return self._features if len(used) == len(self.state) else self._features[used]
+        """Features of `used`, (n, F) float32; no copy where all of them are wanted: it would be as large again."""
+        used, own = self.used, self._features
+        if self._adopted is not None:
+            own, rows = self._adopted
+            used = rows[used]
+        whole = len(used) == len(own) and bool((used == np.arange(len(own))).all())
+        return own if whole else own[used]
 
     def features_of(self, tiles: npt.NDArray[np.int64]) -> FeatureArray:
         """Features of some tiles of `used`, (n, F) float32, as a copy."""
+        if self._adopted is not None:
+            features, rows = self._adopted
+            return features[rows[tiles]]
         return self._features[tiles]

@@ -41,7 +41,7 @@ class KnownTiles:
     def of(cls, tiles: TileGrid, bag: Bag, answer: SlideAnswer) -> KnownTiles | None:
         """What a run that is over knows; None where that is too much to keep."""
         features = bag.features
-        if features.nbytes > MOST_BYTES:
+        if features.nbytes > MOST_BYTES or answer.ratings.instances is None:
             return None
         return cls(_keys(tiles)[bag.used], features, answer.ratings)
 

@@ -23,7 +23,7 @@ from napari_mmlnb.inference.answer import SlideAnswer, answer_fused, answer_imag
 from napari_mmlnb.inference.bag import Bag
 from napari_mmlnb.inference.bundle_runtime import bundle_runtime
 from napari_mmlnb.inference.device import DeviceChoice, choose_device
-from napari_mmlnb.inference.encoding import EncodedBatch, encode_tiles
+from napari_mmlnb.inference.encoding import encode_tiles
 from napari_mmlnb.inference.evidence import select_evidence
 from napari_mmlnb.inference.feature_cache import FeatureCache, cache_folder
 from napari_mmlnb.inference.feature_key import feature_key
@@ -279,8 +279,8 @@ class _Run:
         known: KnownTiles | None = self.slide.findings.get(KNOWN_TILES, self.known_key)
         rows = known.rows(tiles) if known is not None else None
         if known is not None and rows is not None:
-            bag.add(EncodedBatch(np.arange(len(tiles)), known.features[rows], rows[:0]))
-            ratings = known.ratings[torch.from_numpy(rows)]
+            bag.adopt(known.features, rows)
+            ratings = known.ratings.of(torch.from_numpy(rows))
         else:
             for batch in cache.load(tiles):
                 self._check_cancelled()

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from napari_mmlnb.models.fusion.prmf import PrmfGate
 from napari_mmlnb.models.pooling.base import BagAnswer, Pooled, RatedTiles
-from napari_mmlnb.models.pooling.chunks import some
+from napari_mmlnb.models.pooling.chunks import OnlineSoftmax, some
 from napari_mmlnb.models.pooling.gated_attention import GatedAttention
 from napari_mmlnb.models.pooling.weighted import Rating
 from napari_mmlnb.models.text_encoder import TextEncoder
@@ -132,24 +132,40 @@ class Mmlnb(nn.Module):
 
     def rate(self, tiles: Tensor) -> Rating:
         """Tiles (n, F), each for itself: what `answer_image` weighs, before anything is known of the others."""
-        instances = self.pooling.project((tiles - self.feature_mean) * self.feature_scale)
+        standard = (tiles - self.feature_mean).mul_(self.feature_scale)
+        instances = self.pooling.project(standard)
         return Rating(instances, self.pooling.scores(instances), instances @ self.image_head.weight.T)
 
-    def rate_in_chunks(self, chunks: Iterable[Tensor]) -> RatedTiles:
-        """Rate tiles piece by piece, (n, F) float32 each, at least one in all; inference only."""
+    def rate_in_chunks(self, chunks: Iterable[Tensor], *, keep_instances: bool) -> RatedTiles:
+        """Rate tiles piece by piece, at least one in all; inference only.
+
+        Parameters
+        ----------
+        chunks : iterable of Tensor
+            (n, F) float32 each.
+        keep_instances : bool
+            Whether some of the tiles are to be pooled again later; else memory hardly grows with their number.
+        """
+        mean = OnlineSoftmax()
+        scores, shares, instances = [], [], []
         with torch.inference_mode():
-            ratings = [self.rate(chunk) for chunk in some(chunks)]
-            return RatedTiles(
-                torch.cat([rating.instances for rating in ratings]),
-                torch.cat([rating.scores[:, 0] for rating in ratings]),
-                torch.cat([rating.shares for rating in ratings]),
-            )
+            for chunk in some(chunks):
+                rating = self.rate(chunk)
+                scores.append(rating.scores[:, 0])
+                shares.append(rating.shares)
+                if keep_instances:
+                    instances.append(rating.instances)
+                else:
+                    mean.add(rating.scores.mT, rating.instances)
+            if keep_instances:
+                return RatedTiles(torch.cat(scores), torch.cat(shares), instances=torch.cat(instances))
+            return RatedTiles(torch.cat(scores), torch.cat(shares), embedding=mean.mean)
 
     def answer_rated(self, tiles: RatedTiles) -> BagAnswer:
         """The image branch on one bag of rated tiles: what `answer_image` says of them; inference only."""
         with torch.inference_mode():
             attention = torch.softmax(tiles.scores, dim=0)[None]
-            embedding = attention @ tiles.instances
+            embedding = _pooled(attention, tiles)
             contributions = attention.mT * tiles.shares
             return BagAnswer(
                 self.image_head(embedding), embedding, attention, contributions[None], self.image_head.bias
@@ -172,3 +188,12 @@ class Mmlnb(nn.Module):
         u = self.text(ids)
         fused = self.fusion(u, embedding)
         return FusedAnswer(self.text_head(u), self.head(fused.embedding), fused.gate)
+
+
+def _pooled(attention: Tensor, tiles: RatedTiles) -> Tensor:
+    """The slide's vector (1, D) under attention (1, n)."""
+    if tiles.embedding is not None:
+        return tiles.embedding
+    if tiles.instances is None:
+        raise ValueError("rated tiles need their instances or their weighted mean")
+    return attention @ tiles.instances

@@ -33,25 +33,30 @@ class Pooled:
 
 @dataclass(frozen=True)
 class RatedTiles:
-    """What a weighted sum over tiles is made of, one row a tile; small, so that a slide's fit into memory.
+    """What a weighted sum over tiles is made of.
 
     Parameters
     ----------
-    instances : Tensor
-        (n, D).
     scores : Tensor
         (n,), attention before the softmax.
     shares : Tensor
         (n, K), what each tile would add to the logits if its attention were 1.
+    instances : Tensor or None
+        (n, D); None where they were too many to keep.
+    embedding : Tensor or None
+        (1, D), their weighted mean, where the instances themselves are not kept.
     """
 
-    instances: Tensor
     scores: Tensor
     shares: Tensor
+    instances: Tensor | None = None
+    embedding: Tensor | None = None
 
-    def __getitem__(self, rows: Tensor) -> RatedTiles:
-        """Some of them."""
-        return RatedTiles(self.instances[rows], self.scores[rows], self.shares[rows])
+    def of(self, rows: Tensor) -> RatedTiles:
+        """Some of the tiles, whose instances must have been kept."""
+        if self.instances is None:
+            raise ValueError("the instances of these tiles were not kept")
+        return RatedTiles(self.scores[rows], self.shares[rows], instances=self.instances[rows])
 
 
 class Pooling(Protocol):
