@@ -52,8 +52,17 @@ def test_a_driver_that_hangs_is_a_card_all_the_same(no_gpu_for_torch, nvidia_smi
     assert "does not answer" in found.text
 
 
+def test_what_a_run_would_warn_of_is_no_less_loud_here(no_gpu_for_torch, monkeypatch):
+    monkeypatch.setattr(device, "present_cards", tuple)
+    monkeypatch.setattr("napari_mmlnb.inference.device.idle_card", lambda: "a card stays idle")
+    (found,) = findings_of(device.GRAPHICS)
+    assert found.state is State.WARNING
+    assert "a card stays idle" in found.text
+
+
 def test_no_card_is_no_fault(no_gpu_for_torch, monkeypatch):
     monkeypatch.setattr(device, "present_cards", tuple)
+    monkeypatch.setattr("napari_mmlnb.inference.device.idle_card", lambda: "")
     (found,) = findings_of(device.GRAPHICS)
     assert found.state is State.ABSENT
     assert not found.remedy
