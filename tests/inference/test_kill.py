@@ -54,6 +54,7 @@ def killed_after(tiles: int, slide: Path, bundle: Bundle) -> int:
     return done
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_it_goes_on_with_the_same_answer(
     bundle: Bundle, slide: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
