@@ -95,7 +95,7 @@ class Peer:
 
 def verdict(name: str, value: float, bound: float) -> None:
     """One figure beside its bound."""
-    print(f"  {name}: {value:.3f} (bound: at least {bound:g}) {'met' if value >= bound else 'NOT MET'}")
+    print(f"  {name}: {value:.5g} (bound: at least {bound:g}) {'met' if value >= bound else 'NOT MET'}")
 
 
 def find_part(slide: Slide, limit: int) -> Part:
