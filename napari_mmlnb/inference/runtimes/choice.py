@@ -10,6 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 from napari_mmlnb.errors import BundleError, RequestError
+from napari_mmlnb.inference.code_version import code_digest
 from napari_mmlnb.inference.runtimes.base import EncoderRuntime
 from napari_mmlnb.inference.runtimes.kept import key_of, recall, remember
 from napari_mmlnb.inference.runtimes.machine import device_name, usable_cores
@@ -110,6 +111,7 @@ def runtime_figures(encoder: PatchEncoder, device: torch.device, tiles: RGB) -> 
             "cores": usable_cores(),
             "libraries": {library: _version(library) for library in _LIBRARIES},
             "runtimes": RUNTIMES.names,
+            "code": code_digest(),
         }
     )
     kept = recall(_KIND, key, _Figures)

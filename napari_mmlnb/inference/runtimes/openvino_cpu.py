@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from napari_mmlnb.inference.code_version import code_digest
 from napari_mmlnb.inference.runtimes.base import (
     CPU_BATCH,
     EncoderRuntime,
@@ -133,6 +134,7 @@ class OpenVinoKind:
         network = {
             "weights": weights_digest(encoder),
             "facts": facts_text(encoder),
+            "code": code_digest(),  # what is done around the network is converted with it
             "tile_px": tile_px,
             "piece": PIECE,
             "libraries": {name: version(name) for name in ("openvino", "torch", "timm")},

@@ -89,6 +89,19 @@ def test_a_network_is_converted_once_and_again_when_its_files_are_damaged(monkey
     assert len(converted) == 2
 
 
+def test_a_network_is_converted_again_when_the_code_around_it_has_changed(monkeypatch, tmp_path):
+    pytest.importorskip("openvino")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    encoder = small_encoder()
+    converted = []
+    convert = openvino_cpu._converted
+    monkeypatch.setattr(openvino_cpu, "_converted", lambda *args: converted.append(1) or convert(*args))
+    for digest in ("one", "one", "other"):
+        monkeypatch.setattr(openvino_cpu, "code_digest", lambda digest=digest: digest)
+        OPENVINO_FLOAT32.build(encoder, CPU, TILE_PX)
+    assert len(converted) == 2
+
+
 def test_other_weights_are_never_mistaken_for_those_that_were_converted():
     pytest.importorskip("openvino")
     encoder, pixels = small_encoder(), tiles(4)
