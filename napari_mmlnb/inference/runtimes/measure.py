@@ -17,8 +17,8 @@ from napari_mmlnb.inference.runtimes.registry import RUNTIMES
 from napari_mmlnb.models.encoders.base import PatchEncoder
 from napari_mmlnb.slides.backends.base import RGB
 
-ROUNDS = 3
-_CALL_TILES = 8
+ROUNDS = 2
+_CALL_TILES = 4
 
 
 class RuntimeFigure(BaseModel):
@@ -120,7 +120,7 @@ def _rates(built: Mapping[str, EncoderRuntime], tiles: RGB, rounds: int) -> dict
 def _calls(runtime: EncoderRuntime, tiles: RGB) -> list[RGB]:
     """As much as keeps all of a runtime's streams at work."""
     piece = runtime.piece or _CALL_TILES
-    wanted = max(_CALL_TILES, 2 * piece * runtime.streams)
+    wanted = max(_CALL_TILES, piece * runtime.streams)
     enough = np.resize(tiles, (wanted, *tiles.shape[1:]))
     return [enough[at : at + piece] for at in range(0, wanted, piece)]
 
