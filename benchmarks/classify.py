@@ -140,7 +140,7 @@ def timed(slide, settings, *, count: bool = False):
     """Wall and processor seconds to the first map with attention, and to the result."""
     clock, news, result = Clock(), None, None
     for update in classify(slide, "nb-phantom", settings=settings, stream=True):
-        shows = update.maps is not None and np.isfinite(update.maps.attention).any()
+        shows = update.stage == "encode" and update.maps is not None and np.isfinite(update.maps.attention).any()
         if news is None and shows:
             news = clock.read()
         result = update.result or result

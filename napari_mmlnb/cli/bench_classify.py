@@ -49,9 +49,11 @@ def classify(slide: Location, model: str, mpp: tuple[float, float] | None, secon
 
 def classify_lines(figures: ClassifyFigures) -> list[str]:
     """The figures for a person."""
+    withheld = ["its attention is withheld: the slide looks like nothing that the model knows"]
     return [
         f"first attention after {figures.first_attention_s:.2f} s (at most {FIRST_ATTENTION_BOUND_S:g}), libraries and "
         f"model loaded; {figures.first_attention_warm_s:.2f} s with both in memory",
+        *(withheld if figures.attention_withheld else []),
         f"{figures.tiles_per_s:.0f} tiles/s over {figures.tiles} tiles, {figures.share_of_bound:.2f} of the bound "
         f"(at least {SHARE_BOUND:g}): {figures.bound_tiles_per_s:.0f} tiles/s, of the encoder alone "
         f"{figures.encode_tiles_per_s:.0f}, of the reader alone {figures.decode_tiles_per_s:.0f}",

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import psutil
 
-from napari_mmlnb.inference.settings import RunSettings, RunUpdate
+from napari_mmlnb.inference.settings import RunSettings
+from napari_mmlnb.result import RunMaps, TileState
 from napari_mmlnb.slides.slide import Slide
 
 SAMPLE_S = 0.02
@@ -25,9 +26,11 @@ class ClassifyFigures:
     Parameters
     ----------
     first_attention_s : float
-        From asking to the first map with attention in it, libraries and model loaded on the way.
+        From asking to the first map of tiles that were seen, libraries and model loaded on the way.
     first_attention_warm_s : float
         The same once more, with libraries and model in memory; the slide's features are not kept.
+    attention_withheld : bool
+        Whether those maps came without attention, since the slide looks like nothing that the model knows.
     tiles : int
         Tiles that were read and encoded.
     tiles_per_s : float
@@ -44,6 +47,7 @@ class ClassifyFigures:
 
     first_attention_s: float
     first_attention_warm_s: float
+    attention_withheld: bool
     tiles: int
     tiles_per_s: float
     encode_tiles_per_s: float
@@ -59,6 +63,7 @@ class Streamed:
     """One run as it was watched: when the first attention came, and how fast tiles followed."""
 
     first_attention_s: float
+    withheld: bool
     tiles: int
     tiles_per_s: float
     peak_over_model_mb: float
@@ -121,6 +126,7 @@ def measure_classify(slide: Slide, model: str, seconds: float) -> ClassifyFigure
     return ClassifyFigures(
         first_attention_s=round(cold.first_attention_s, 3),
         first_attention_warm_s=round(warm.first_attention_s, 3),
+        attention_withheld=cold.withheld,
         tiles=warm.tiles,
         tiles_per_s=round(warm.tiles_per_s, 1),
         encode_tiles_per_s=round(encode, 1),
@@ -137,7 +143,7 @@ def watch_run(slide: Slide, model: str, settings: RunSettings, memory: PeakMemor
     started = time.perf_counter()
     from napari_mmlnb.inference.runner import classify  # noqa: PLC0415 - importing is part of what is measured
 
-    first_attention = float("nan")
+    first_attention, withheld = float("nan"), True
     model_mb = memory.now_mb
     moments: list[tuple[float, int]] = []
     for update in classify(slide, model, settings=settings, stream=True):
@@ -146,16 +152,16 @@ def watch_run(slide: Slide, model: str, settings: RunSettings, memory: PeakMemor
             model_mb = memory.now_mb
         if update.stage == "encode":
             moments.append((now, update.done))
-        if np.isnan(first_attention) and _shows_attention(update):
-            first_attention = now
+        if np.isnan(first_attention) and update.maps is not None and _seen(update.maps):
+            first_attention, withheld = now, not np.isfinite(update.maps.attention).any()
     # From the first batch on, where there is more than one: what comes before it is no matter of the rate.
     counted = moments[1:] if len(moments) > 2 else moments
     (begun, before), (ended, seen) = counted[0], counted[-1]
-    return Streamed(first_attention, seen, (seen - before) / (ended - begun), memory.peak_mb - model_mb)
+    return Streamed(first_attention, bool(withheld), seen, (seen - before) / (ended - begun), memory.peak_mb - model_mb)
 
 
-def _shows_attention(update: RunUpdate) -> bool:
-    return update.maps is not None and bool(np.isfinite(update.maps.attention).any())
+def _seen(maps: RunMaps) -> bool:
+    return bool((maps.state == TileState.USED).any())
 
 
 def _alone(slide: Slide, model: str, count: int) -> tuple[float, float]:
