@@ -6,9 +6,10 @@ Needs a display (`xvfb-run -s "-screen 0 1600x1200x24"` will do). Each round is 
 opens the window as `mmlnb view` does and clicks as soon as the button can be clicked: "at once", while the engine is
 still being made ready in the background; in other rounds it waits until it is ready, as a person does who looks at the
 slide first; and then it clicks once more, with everything in memory, after forgetting the slide's features. Printed are
-the seconds from the click until the heatmap's layer holds the first tiles' map (of a
-slide that looks foreign to the model it comes at the same time, without its attention), beside the bound of 5 s; how long after the
-window's first appearance the engine was ready; and for how long the window did not answer meanwhile, at worst.
+the seconds from the click until the heatmap's layer holds the first tiles' map (of a slide that looks foreign to the
+model it comes at the same time, without its attention), beside the bound of 5 s, and the processor seconds of all
+threads until then; how long after the window's first appearance the engine was ready; and for how long the window did
+not answer meanwhile, at worst.
 """
 
 from __future__ import annotations
@@ -77,28 +78,30 @@ def one_round(slide: Path, *, wait: bool) -> dict[str, float]:
     if wait:
         until(lambda: not workspace.preparing)
     ready = time.perf_counter() - shown
-    first = first_attention(workspace)
+    first, first_cpu = first_attention(workspace)
     block = heart.worst_s
     forget(workspace)
-    second = first_attention(workspace)
+    second, second_cpu = first_attention(workspace)
     viewer.close()
     return {
         "button_after_s": round(enabled, 2),
         "ready_after_s": round(ready, 2) if wait else float("nan"),
         "first_attention_s": round(first, 2),
+        "first_attention_cpu_s": round(first_cpu, 2),
         "second_click_s": round(second, 2),
+        "second_click_cpu_s": round(second_cpu, 2),
         "window_did_not_answer_s": round(block, 3),
     }
 
 
-def first_attention(workspace: Workspace) -> float:
-    """Click, wait for attention in the layer, cancel; seconds."""
-    started = time.perf_counter()
-    drawn: list[float] = []
+def first_attention(workspace: Workspace) -> tuple[float, float]:
+    """Click, wait for the map, cancel; wall and processor seconds."""
+    started, worked = time.perf_counter(), time.process_time()
+    drawn: list[tuple[float, float]] = []
 
     def look(maps: RunMaps) -> None:
         if (maps.state == TileState.USED).any():
-            drawn.append(time.perf_counter())
+            drawn.append((time.perf_counter() - started, time.process_time() - worked))
 
     workspace.run.maps_changed.connect(look)  # after the workspace, which has painted it by then
     workspace.run_box.classify_button.click()
@@ -106,10 +109,9 @@ def first_attention(workspace: Workspace) -> float:
     workspace.run.maps_changed.disconnect(look)
     if not drawn:
         raise RuntimeError(workspace.run_box.error.text() or "the run ended without a map")
-    seconds = drawn[0] - started
     workspace.run_box.cancel_button.click()
     until(workspace.run_box.classify_button.isEnabled)
-    return seconds
+    return drawn[0]
 
 
 def forget(workspace: Workspace) -> None:
