@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -117,8 +118,8 @@ def first_attention(workspace: Workspace) -> tuple[float, float]:
 def forget(workspace: Workspace) -> None:
     """Features of the run before, on disk and in memory."""
     workspace.shelf.session.slide.findings.clear()
-    for mark in Path(os.environ["XDG_CACHE_HOME"]).rglob("features/*/*.zarr"):
-        mark.rename(mark.with_suffix(".gone"))
+    for kept in Path(os.environ["XDG_CACHE_HOME"]).rglob("features"):
+        shutil.rmtree(kept, ignore_errors=True)
 
 
 def until(holds: Callable[[], bool]) -> None:
