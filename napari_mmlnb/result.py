@@ -163,11 +163,69 @@ class Description(_Record):
     sentences: tuple[Sentence, ...]
 
 
-class Shift(_Record):
-    """How far the slide lies from what the bundle has seen."""
+class SlideShift(_Record):
+    """How far the slide as a whole lies from the training slides, and the limit for as many tiles as were seen."""
 
     score: FiniteFloat
     limit: FiniteFloat
+
+
+class ForeignTiles(_Record):
+    """Tiles that each lie farther from the training tiles than `tile_limit`, and the limit of their share."""
+
+    count: Annotated[int, Field(ge=0)]
+    share: Probability
+    limit: Probability
+    tile_limit: FiniteFloat
+    beyond: bool
+
+
+class Shift(_Record):
+    """How far the slide lies from what the bundle has seen: its median tile, all of it, and its strangest tiles."""
+
+    score: FiniteFloat
+    limit: FiniteFloat
+    slide: SlideShift | None = None
+    foreign_tiles: ForeignTiles | None = None
+
+    @property
+    def beyond(self) -> bool:
+        """Whether any limit is passed."""
+        return (
+            self.score > self.limit
+            or (self.slide is not None and self.slide.score > self.slide.limit)
+            or (self.foreign_tiles is not None and self.foreign_tiles.beyond)
+        )
+
+
+QualityKind = Literal["tissue", "unreadable", "blur", "pen", "folds"]
+
+
+class QualityFinding(_Record):
+    """How much there is of one fault of the picture.
+
+    `value` is a share, 0 to 1, or square millimetres for "tissue". `limit` is None where it is told only, and never a
+    reason to abstain.
+    """
+
+    kind: QualityKind
+    value: FiniteFloat
+    limit: FiniteFloat | None
+    passed: bool
+    text: str
+
+
+class Quality(_Record):
+    """How good the picture is: seen from afar, and on a fair sample of the tiles.
+
+    `tiles_judged` is how many of the sampled tiles have structure enough to judge focus by; `median_sharpness` is
+    theirs, None where there is none (1 is the limit of blur).
+    """
+
+    tiles_sampled: Annotated[int, Field(ge=0)]
+    tiles_judged: Annotated[int, Field(ge=0)]
+    median_sharpness: FiniteFloat | None
+    findings: tuple[QualityFinding, ...]
 
 
 class RunResult(_Record):
@@ -187,6 +245,7 @@ class RunResult(_Record):
     prediction_set: tuple[str, ...] = ()
     text_trust: TextTrust | None = None
     shift: Shift | None = None
+    quality: Quality | None = None
     coverage: Coverage
     evidence: tuple[Evidence, ...] = ()
     description: Description | None = None
@@ -308,6 +367,8 @@ class RunMaps:
         (h, w, 3) uint8 RGB, and where it lies.
     evidence_tiles : tuple of ndarray
         (h, w, 3) uint8 RGB, in the order of `RunResult.evidence`.
+    distance : ndarray, optional
+        (rows, columns) float32, how far each tile lies from the training tiles (1 is usual); NaN where there is none.
     """
 
     grid: PixelGrid
@@ -320,6 +381,7 @@ class RunMaps:
     thumbnail: npt.NDArray[np.uint8]
     thumbnail_grid: PixelGrid
     evidence_tiles: tuple[npt.NDArray[np.uint8], ...] = ()
+    distance: npt.NDArray[np.float32] | None = None
 
 
 RunResult.model_rebuild()

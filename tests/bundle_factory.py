@@ -8,12 +8,12 @@ import numpy as np
 import torch
 
 from napari_mmlnb.bundles.bundle import Bundle, shape_of, write_bundle
-from napari_mmlnb.bundles.calibration import Calibration
+from napari_mmlnb.bundles.calibration import Calibration, FamiliarityLimits
 from napari_mmlnb.bundles.encoder_weights import shared_encoder
 from napari_mmlnb.bundles.selftest import write_selftest
 from napari_mmlnb.bundles.spec import BundleSpec, EncoderSpec, LimitsSpec, SystemSpec
 from napari_mmlnb.bundles.tokenizer import train_tokenizer
-from napari_mmlnb.models.familiarity import Familiarity
+from napari_mmlnb.models.familiarity import Familiarity, SlideFamiliarity
 from napari_mmlnb.models.mmlnb import Mmlnb
 from napari_mmlnb.result import ClassRecord
 
@@ -74,12 +74,14 @@ def make_bundle(
         conformal=0.9,
         coverage=0.9,
         attention_high=3.0,
-        shift_limit=shift_limit,
+        familiarity=FamiliarityLimits(
+            tile_median=shift_limit, slide=((1, shift_limit),), foreign_tile=shift_limit, foreign_share=1.0
+        ),
         slides=1,
     )
-    familiarity = Familiarity(encoder.dimension)
+    familiarity, slides = Familiarity(encoder.dimension), SlideFamiliarity(encoder.dimension, rank=2)
     model = Mmlnb(shape_of(system, len(CLASSES))).eval()
-    bundle = Bundle(folder, spec, calibration, model, familiarity, tokenizer, encoder)
+    bundle = Bundle(folder, spec, calibration, model, familiarity, tokenizer, encoder, slides)
     pixels = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
     write_selftest(bundle, torch.from_numpy(pixels), "neuropil-like material: none")
     return write_bundle(bundle)

@@ -2,32 +2,78 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from napari_mmlnb.bundles.calibration import Calibration, read_calibration
+from napari_mmlnb.bundles.calibration import LEARN_AGAIN, Calibration, read_calibration
 from napari_mmlnb.bundles.encoder_weights import shared_encoder
 from napari_mmlnb.bundles.selftest_file import check_selftest_file
 from napari_mmlnb.bundles.spec import (
+    CALIBRATED,
     CALIBRATION_FILE,
     DIGESTED,
+    STATISTICS_FILE,
+    TRAINED,
     WEIGHTS_FILE,
     BundleSpec,
     SystemSpec,
     read_spec,
     write_spec,
 )
+from napari_mmlnb.bundles.statistics import check_finite, read_statistics, write_statistics
 from napari_mmlnb.bundles.tokenizer import TextTokenizer, read_tokenizer
 from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.errors import BundleError
 from napari_mmlnb.models.encoders.base import PatchEncoder
-from napari_mmlnb.models.familiarity import Familiarity
+from napari_mmlnb.models.familiarity import Familiarity, SlideFamiliarity
 from napari_mmlnb.models.mmlnb import Mmlnb, MmlnbShape
 from napari_mmlnb.models.systems import SYSTEMS
+
+
+@dataclass(frozen=True)
+class TrainedParts:
+    """What training makes. Modules are on the CPU, in evaluation mode.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the bundle lies, or will.
+    spec : BundleSpec
+        What `bundle.yaml` says.
+    system : Mmlnb
+        The trained network from tile features to logits.
+    familiarity : Familiarity
+        How far a tile lies from the training tiles.
+    tokenizer : TextTokenizer
+        Of the text branch.
+    encoder : PatchEncoder
+        From pixels to tile features.
+    """
+
+    folder: Path
+    spec: BundleSpec
+    system: Mmlnb
+    familiarity: Familiarity
+    tokenizer: TextTokenizer
+    encoder: PatchEncoder
+
+    def with_calibration(self, calibration: Calibration, slides: SlideFamiliarity) -> Bundle:
+        """The bundle that these parts make with what calibration found."""
+        return Bundle(
+            self.folder,
+            self.spec,
+            calibration,
+            self.system,
+            self.familiarity,
+            self.tokenizer,
+            self.encoder,
+            slides,
+        )
 
 
 @dataclass(frozen=True)
@@ -48,6 +94,8 @@ class Bundle:
         Of the text branch.
     encoder : PatchEncoder
         From pixels to tile features.
+    slide_familiarity : SlideFamiliarity
+        How far a slide as a whole lies from the training slides.
     """
 
     folder: Path
@@ -57,6 +105,7 @@ class Bundle:
     familiarity: Familiarity
     tokenizer: TextTokenizer
     encoder: PatchEncoder
+    slide_familiarity: SlideFamiliarity
 
     @property
     def weights_sha256(self) -> str:
@@ -77,11 +126,12 @@ def shape_of(system: SystemSpec, classes: int) -> MmlnbShape:
     )
 
 
-def _check_files(folder: Path, spec: BundleSpec) -> None:
-    for name in DIGESTED:
+def _check_files(folder: Path, spec: BundleSpec, names: Iterable[str]) -> None:
+    for name in names:
         path = folder / name
         if not path.is_file():
-            raise BundleError(spec.name, f"The bundle {spec.name} is incomplete: {name} is missing.", "Fetch it again.")
+            remedy = LEARN_AGAIN if name == STATISTICS_FILE else "Fetch it again."
+            raise BundleError(spec.name, f"The bundle {spec.name} is incomplete: {name} is missing.", remedy)
         if file_sha256(path) != spec.files.get(name):
             raise BundleError(
                 spec.name,
@@ -119,6 +169,35 @@ def _check_encoder(spec: BundleSpec, encoder: PatchEncoder) -> None:
         )
 
 
+def read_trained(folder: Path) -> TrainedParts:
+    """Load what training made, without what calibration adds: for a bundle that is to be calibrated again.
+
+    Raises
+    ------
+    BundleError
+        If a file of the training is missing, altered, or does not fit.
+    UnknownNameError
+        If it asks for a system or an encoder that this program does not have.
+    """
+    spec = read_spec(folder)
+    system = SYSTEMS.get(spec.system.name).build(shape_of(spec.system, len(spec.classes)))
+    _check_files(folder, spec, TRAINED)
+    check_selftest_file(folder, spec.name)
+    familiarity = Familiarity(spec.system.features)
+    _load_weights(folder, spec, {"system": system, "familiarity": familiarity})
+    check_finite(folder, familiarity, WEIGHTS_FILE)
+    encoder = shared_encoder(spec.encoder.name)
+    _check_encoder(spec, encoder)
+    return TrainedParts(
+        folder=folder,
+        spec=spec,
+        system=system.eval().requires_grad_(requires_grad=False),
+        familiarity=familiarity.eval(),
+        tokenizer=read_tokenizer(folder, spec.system.max_tokens),
+        encoder=encoder,
+    )
+
+
 def read_bundle(folder: Path) -> Bundle:
     """Load a bundle from its folder; every file is checked against the digests in `bundle.yaml`.
 
@@ -129,23 +208,9 @@ def read_bundle(folder: Path) -> Bundle:
     UnknownNameError
         If it asks for a system or an encoder that this program does not have.
     """
-    spec = read_spec(folder)
-    system = SYSTEMS.get(spec.system.name).build(shape_of(spec.system, len(spec.classes)))
-    _check_files(folder, spec)
-    check_selftest_file(folder, spec.name)
-    familiarity = Familiarity(spec.system.features)
-    _load_weights(folder, spec, {"system": system, "familiarity": familiarity})
-    encoder = shared_encoder(spec.encoder.name)
-    _check_encoder(spec, encoder)
-    return Bundle(
-        folder=folder,
-        spec=spec,
-        calibration=read_calibration(folder),
-        system=system.eval().requires_grad_(requires_grad=False),
-        familiarity=familiarity.eval(),
-        tokenizer=read_tokenizer(folder, spec.system.max_tokens),
-        encoder=encoder,
-    )
+    trained = read_trained(folder)
+    _check_files(folder, trained.spec, CALIBRATED)
+    return trained.with_calibration(read_calibration(folder), read_statistics(folder, trained.spec.system.features))
 
 
 def write_bundle(bundle: Bundle) -> Bundle:
@@ -158,8 +223,9 @@ def write_bundle(bundle: Bundle) -> Bundle:
     }
     save_file(tensors, folder / WEIGHTS_FILE)
     (folder / CALIBRATION_FILE).write_text(bundle.calibration.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    write_statistics(folder, bundle.slide_familiarity)
     bundle.tokenizer.save(folder)
     files = {name: file_sha256(folder / name) for name in DIGESTED}
     spec = bundle.spec.model_copy(update={"files": files})
     write_spec(spec, folder)
-    return Bundle(folder, spec, bundle.calibration, bundle.system, bundle.familiarity, bundle.tokenizer, bundle.encoder)
+    return replace(bundle, spec=spec)

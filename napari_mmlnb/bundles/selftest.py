@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from napari_mmlnb.bundles.bundle import Bundle
+from napari_mmlnb.bundles.bundle import Bundle, TrainedParts
 from napari_mmlnb.bundles.spec import SELFTEST_FILE
 from napari_mmlnb.errors import BundleError
 
@@ -32,7 +32,7 @@ Encode = Callable[[Tiles], npt.NDArray[np.float32]]
 """(B, H, W, 3) uint8 to (B, F) float32."""
 
 
-def _answers(bundle: Bundle, features: Tensor, ids: Tensor, device: torch.device) -> dict[str, Tensor]:
+def _answers(bundle: Bundle | TrainedParts, features: Tensor, ids: Tensor, device: torch.device) -> dict[str, Tensor]:
     """What the bundle says of tiles with these features, taken as the bag of one slide, with the stored text."""
     with torch.inference_mode():
         system = bundle.system.to(device)
@@ -49,7 +49,7 @@ def _answers(bundle: Bundle, features: Tensor, ids: Tensor, device: torch.device
         return {name: tensor.float().cpu().contiguous() for name, tensor in answers.items()}
 
 
-def _encoded(bundle: Bundle, pixels: Tensor, device: torch.device) -> Tensor:
+def _encoded(bundle: Bundle | TrainedParts, pixels: Tensor, device: torch.device) -> Tensor:
     with torch.inference_mode():
         features: Tensor = bundle.encoder.to(device)(pixels.to(device))
     return features
@@ -61,12 +61,12 @@ def selftest_tiles(bundle: Bundle) -> Tiles:
     return tiles
 
 
-def write_selftest(bundle: Bundle, pixels: Tensor, text: str) -> None:
+def write_selftest(bundle: Bundle | TrainedParts, pixels: Tensor, text: str) -> None:
     """Store tiles, a text and the answers to them.
 
     Parameters
     ----------
-    bundle : Bundle
+    bundle : Bundle or TrainedParts
         Freshly trained.
     pixels : Tensor
         (N, H, W, 3) uint8, a few tiles.

@@ -16,8 +16,13 @@ WEIGHTS_FILE = "weights.safetensors"
 CALIBRATION_FILE = "calibration.json"
 SELFTEST_FILE = "selftest.safetensors"
 TOKENIZER_FILE = "tokenizer.json"
+STATISTICS_FILE = "statistics.safetensors"
 CARD_FILE = "MODEL_CARD.md"
-DIGESTED = (WEIGHTS_FILE, CALIBRATION_FILE, SELFTEST_FILE, TOKENIZER_FILE)
+TRAINED = (WEIGHTS_FILE, SELFTEST_FILE, TOKENIZER_FILE)
+"""What training makes."""
+CALIBRATED = (CALIBRATION_FILE, STATISTICS_FILE)
+"""What calibration adds, and can make again."""
+DIGESTED = (*TRAINED, *CALIBRATED)
 
 Precision = Literal["float32", "bfloat16"]
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -13,7 +13,13 @@ from napari_mmlnb.cli.progress import stdout_kept_clean
 @click.command(name="train", short_help="Train a model bundle from a configuration.")
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the bundle.")
-def command(config: Path, out: Path) -> None:
+@click.option(
+    "--calibrate-only",
+    "bundle",
+    metavar="NAME|DIR",
+    help="Keep the weights of this bundle, which CONFIG has trained, and only learn its limits again.",
+)
+def command(config: Path, out: Path, bundle: str | None) -> None:
     """Train a model bundle as CONFIG (YAML) says, and write it into a folder."""
     from napari_mmlnb.report.outputs import check_writable
     from napari_mmlnb.training.config import read_config
@@ -22,11 +28,15 @@ def command(config: Path, out: Path) -> None:
     check_writable(out)
 
     # Torch is imported here: seconds, which a wrong configuration should not cost.
-    from napari_mmlnb.training.recipe import train_from_config
+    from napari_mmlnb.bundles.registry import bundle_folder
+    from napari_mmlnb.training.recipe import calibrate_again, train_from_config
 
     with stdout_kept_clean():
-        bundle = train_from_config(config, out, log=_log)
-    click.echo(f"Bundle written to {bundle}")
+        if bundle is None:
+            folder = train_from_config(config, out, log=_log)
+        else:
+            folder = calibrate_again(config, bundle_folder(bundle), out, log=_log)
+    click.echo(f"Bundle written to {folder}")
 
 
 def _log(line: str) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 from napari_mmlnb.bundles.spec import BundleSpec, LimitsSpec
 from napari_mmlnb.geometry import Mpp
-from napari_mmlnb.result import AbstainReason, Coverage, Probabilities, Shift
+from napari_mmlnb.result import AbstainReason, Coverage, Probabilities, Quality, QualityKind, Shift
 
 COARSEST = 1.5
 """How much coarser than the model's tiles a slide's finest pixels may be."""
+
+_OF_COVERAGE: frozenset[QualityKind] = frozenset({"tissue", "unreadable"})
 
 
 def coverage_reasons(coverage: Coverage, spec: BundleSpec) -> Iterator[AbstainReason]:
@@ -54,13 +56,35 @@ def scale_reasons(mpp: Mpp, spec: BundleSpec) -> Iterator[AbstainReason]:
         )
 
 
+def quality_reasons(quality: Quality) -> Iterator[AbstainReason]:
+    """Reasons that lie in the picture: each fault of which there is too much, in words.
+
+    Little tissue and unreadable tiles are told there too, but `coverage_reasons` judges them.
+    """
+    for finding in quality.findings:
+        if not finding.passed and finding.kind not in _OF_COVERAGE:
+            yield AbstainReason(code="poor_quality", text=finding.text)
+
+
+def _strange(shift: Shift) -> Iterator[str]:
+    """What passes its limit, in words."""
+    if shift.score > shift.limit:
+        yield f"its median tile lies at a distance of {shift.score:.1f} (at most {shift.limit:.1f} is familiar)"
+    slide = shift.slide
+    if slide is not None and slide.score > slide.limit:
+        yield f"as a whole it lies at a distance of {slide.score:.1f} (at most {slide.limit:.1f} is familiar)"
+    tiles = shift.foreign_tiles
+    if tiles is not None and tiles.beyond:
+        yield f"{tiles.share:.0%} of its tiles are foreign (at most {tiles.limit:.0%} are usual)"
+
+
 def answer_reasons(shift: Shift, probabilities: Probabilities, spec: BundleSpec) -> Iterator[AbstainReason]:
     """Reasons that lie in the answer."""
-    if shift.score > shift.limit:
+    strange = list(_strange(shift))
+    if strange:
         yield AbstainReason(
             code="out_of_distribution",
-            text=f"The slide does not look like what {spec.name} was trained on: distance {shift.score:.1f}, "
-            f"at most {shift.limit:.1f} is familiar.",
+            text=f"The slide does not look like what {spec.name} was trained on: {'; '.join(strange)}.",
         )
     fused = probabilities.fused or probabilities.image
     best = max(fused.values())

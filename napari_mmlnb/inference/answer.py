@@ -14,7 +14,7 @@ from napari_mmlnb.bundles.calibration import Branch
 from napari_mmlnb.inference.encoding import FeatureArray
 from napari_mmlnb.models.pooling.base import RatedTiles
 from napari_mmlnb.models.pooling.chunks import in_chunks
-from napari_mmlnb.result import Probabilities, Shift, TextTrust
+from napari_mmlnb.result import Probabilities, TextTrust
 
 MOST_INSTANCES = 40_000
 """Tiles of which the projected features stay in memory: 80 MB of 512 numbers each."""
@@ -100,16 +100,3 @@ def answer_fused(
         for branch, z in logits.items()
     }
     return Probabilities(**by_branch), TextTrust(gate=float(fused.gate[0]))
-
-
-def measure_shift(bundle: Bundle, features: FeatureArray) -> Shift:
-    """How far the slide's median tile lies from the training tiles."""
-    with torch.inference_mode():
-        scores = torch.cat([bundle.familiarity(chunk) for chunk in in_chunks(torch.from_numpy(features))])
-    return Shift(score=float(scores.median()), limit=bundle.calibration.shift_limit)
-
-
-def looks_familiar(bundle: Bundle, features: FeatureArray) -> bool:
-    """Whether the tiles seen so far, (n, F), n at least 1, look like what the bundle knows."""
-    shift = measure_shift(bundle, features)
-    return shift.score <= shift.limit

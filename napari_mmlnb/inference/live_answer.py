@@ -10,7 +10,6 @@ import torch
 
 from napari_mmlnb.bundles.bundle import Bundle
 from napari_mmlnb.inference.abstention import unreadable_reasons
-from napari_mmlnb.inference.answer import looks_familiar
 from napari_mmlnb.inference.bag import Bag
 from napari_mmlnb.inference.early_stop import EarlyStop
 from napari_mmlnb.inference.encoding import EncodedBatch
@@ -18,6 +17,7 @@ from napari_mmlnb.inference.estimate import RunEstimate
 from napari_mmlnb.inference.rasters import Rasters
 from napari_mmlnb.inference.running_answer import RunningAnswer
 from napari_mmlnb.inference.settings import RunUpdate
+from napari_mmlnb.inference.shift import looks_familiar
 from napari_mmlnb.models.pooling.base import RatedTiles
 from napari_mmlnb.result import TileState
 

@@ -41,8 +41,17 @@ class Rasters:
             "thumbnail", _THUMBNAIL_PX, lambda: slide.thumbnail(_THUMBNAIL_PX)
         )
 
-    def draw(self, bag: Bag, answer: TileAnswer | None, evidence_tiles: tuple[RGB, ...] = ()) -> RunMaps:
-        """The rasters as they are now; without an answer the maps are empty."""
+    def draw(
+        self,
+        bag: Bag,
+        answer: TileAnswer | None,
+        evidence_tiles: tuple[RGB, ...] = (),
+        distances: npt.NDArray[np.float32] | None = None,
+    ) -> RunMaps:
+        """The rasters as they are now; without an answer the maps are empty.
+
+        `distances`, of the tiles used from the training tiles, come with the result.
+        """
         state = np.full(self._tiles.grid.shape, TileState.NO_TISSUE, dtype=np.uint8)
         state[tuple(self._tiles.cells.T)] = bag.state
         attention = self._empty()
@@ -52,6 +61,10 @@ class Rasters:
             attention[rows, columns] = answer.attention
             for k, class_id in enumerate(self._classes):
                 contribution[class_id][rows, columns] = answer.contribution[:, k]
+        distance = None
+        if distances is not None:
+            distance = self._empty()
+            distance[tuple(self._tiles.cells[bag.used].T)] = distances
         return RunMaps(
             grid=self._tiles.grid,
             attention=attention,
@@ -63,6 +76,7 @@ class Rasters:
             thumbnail=self._thumbnail,
             thumbnail_grid=self._thumbnail_grid,
             evidence_tiles=evidence_tiles,
+            distance=distance,
         )
 
     def _empty(self) -> npt.NDArray[np.float32]:

@@ -18,8 +18,8 @@ from napari_mmlnb.bundles.registry import DEFAULT_BUNDLE
 from napari_mmlnb.describe.base import Describer, EvidenceTile, TileDescription
 from napari_mmlnb.describe.registry import create_describer
 from napari_mmlnb.errors import RequestError, RunCancelledError, TileReadError
-from napari_mmlnb.inference.abstention import answer_reasons, coverage_reasons, scale_reasons
-from napari_mmlnb.inference.answer import SlideAnswer, answer_fused, answer_image, measure_shift, rate_tiles
+from napari_mmlnb.inference.abstention import answer_reasons, coverage_reasons, quality_reasons, scale_reasons
+from napari_mmlnb.inference.answer import SlideAnswer, answer_fused, answer_image, rate_tiles
 from napari_mmlnb.inference.bag import Bag
 from napari_mmlnb.inference.bundle_runtime import bundle_runtime
 from napari_mmlnb.inference.device import DeviceChoice, choose_device
@@ -27,6 +27,7 @@ from napari_mmlnb.inference.encoding import encode_tiles
 from napari_mmlnb.inference.evidence import select_evidence
 from napari_mmlnb.inference.feature_cache import FeatureCache, cache_folder
 from napari_mmlnb.inference.feature_key import feature_key
+from napari_mmlnb.inference.inspection import inspect_slide
 from napari_mmlnb.inference.known_tiles import KnownTiles
 from napari_mmlnb.inference.live_answer import LiveAnswer
 from napari_mmlnb.inference.rasters import Rasters
@@ -42,6 +43,7 @@ from napari_mmlnb.inference.record import (
 )
 from napari_mmlnb.inference.runtimes.choice import ChosenRuntime
 from napari_mmlnb.inference.settings import RunSettings, RunUpdate
+from napari_mmlnb.inference.shift import measure_shift, tile_distances
 from napari_mmlnb.models.pooling.base import RatedTiles
 from napari_mmlnb.result import (
     AbstainReason,
@@ -49,6 +51,7 @@ from napari_mmlnb.result import (
     Description,
     Evidence,
     Probabilities,
+    Quality,
     RunResult,
     Shift,
     TextTrust,
@@ -319,6 +322,21 @@ class _Run:
                 self.slide.findings.put(KNOWN_TILES, self.known_key, known)
         return answer
 
+    def _inspect(self, tissue: TissueMask, tiles: TileGrid, coverage: Coverage) -> Quality:
+        begun = time.perf_counter()
+        quality = inspect_slide(
+            self.slide,
+            tissue,
+            tiles,
+            coverage,
+            self.bundle.spec.limits.unreadable_share,
+            threads=self.settings.threads,
+            reduce_in_decoder=self.settings.reduce_in_decoder,
+        )
+        self._check_cancelled()
+        self.timings["quality_s"] = time.perf_counter() - begun
+        return quality
+
     def _conclude(self, tissue: TissueMask, tiles: TileGrid, bag: Bag, rasters: Rasters, started: float) -> RunResult:
         spec = self.bundle.spec
         coverage = Coverage(
@@ -327,7 +345,12 @@ class _Run:
             tiles_used=len(bag.used),
             tiles_unreadable=len(bag.unreadable),
         )
-        reasons = [*coverage_reasons(coverage, spec), *scale_reasons(self.slide.mpp, spec)]
+        quality = self._inspect(tissue, tiles, coverage)
+        reasons = [
+            *coverage_reasons(coverage, spec),
+            *scale_reasons(self.slide.mpp, spec),
+            *quality_reasons(quality),
+        ]
         answer: SlideAnswer | None = None
         evidence: tuple[Evidence, ...] = ()
         pictures: tuple[EvidenceTile, ...] = ()
@@ -335,13 +358,16 @@ class _Run:
         probabilities: Probabilities | None = None
         trust: TextTrust | None = None
         shift: Shift | None = None
+        distances = np.zeros(0, np.float32)
         if len(bag.used):
             answer = self._aggregate(tiles, bag)
             begun = time.perf_counter()
             evidence, pictures, description = self._describe(tiles, bag, answer)
             self.timings["describe_s"] = time.perf_counter() - begun
             probabilities, trust = answer_fused(self.bundle, answer, description.text, self.device.device)
-            shift = measure_shift(self.bundle, bag.features)
+            features = bag.features
+            distances = tile_distances(self.bundle, features)
+            shift = measure_shift(self.bundle, features, distances)
             reasons += answer_reasons(shift, probabilities, spec)
         self.timings["total_s"] = time.perf_counter() - started
         fused = probabilities.fused if probabilities is not None else None
@@ -359,6 +385,7 @@ class _Run:
             prediction_set=prediction_set,
             text_trust=trust,
             shift=shift,
+            quality=quality,
             coverage=coverage,
             evidence=evidence,
             description=description,
@@ -374,7 +401,7 @@ class _Run:
             timings={name: round(value, 3) for name, value in self.timings.items()},
             software=software_record(self.runtime),
         )
-        return result.with_maps(rasters.draw(bag, answer, tuple(p.rgb for p in pictures)))
+        return result.with_maps(rasters.draw(bag, answer, tuple(p.rgb for p in pictures), distances))
 
     def _decide(
         self, reasons: list[AbstainReason], fused: dict[str, float] | None

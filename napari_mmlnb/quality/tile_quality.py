@@ -44,6 +44,11 @@ class TileQuality:
     def __len__(self) -> int:
         return len(self.sharpness)
 
+    def one(self, number: int) -> TileQuality:
+        """One of the tiles, alone."""
+        part = slice(number, number + 1)
+        return TileQuality(self.sharpness[part], self.tissue[part], self.pen[part], self.readable[part])
+
     @property
     def judged(self) -> Mask:
         """Whether there is something to judge sharpness by."""

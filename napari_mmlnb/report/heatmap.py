@@ -1,9 +1,9 @@
 """`attention.ome.tif`: the rasters of a run, one pixel a tile, for any program that reads OME-TIFF.
 
 Channels, all float32: `attention` (units of the slide's mean, 1 is average), `contribution_<class id>` for each class,
-and `state` (the numbers of `TileState`). NaN where there is no tile. The pixel size is the tile's size in micrometres;
-the position of the first pixel is the grid's origin. When the run abstained, every channel but `state` carries
-`NOT_VALID` in its name.
+`distance` (how far a tile lies from the training tiles, 1 is usual) and `state` (the numbers of `TileState`). NaN where
+there is no tile. The pixel size is the tile's size in micrometres; the position of the first pixel is the grid's
+origin. When the run abstained, every channel but `distance` and `state` carries `NOT_VALID` in its name.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from napari_mmlnb.result import RunMaps, RunResult, TileState
 
 NOT_VALID = " (not valid for this slide)"
 _CONTRIBUTION = "contribution_"
+_DISTANCE = "distance"
 _NAMESPACE = uuid.UUID("0b3c5a58-7d3a-4c66-8f0e-5f3ce7c1b0d4")
 
 
@@ -78,8 +79,9 @@ def write_heatmap(result: RunResult, path: Path) -> None:
         raise ValueError("the record has no rasters")
     valid = result.decision == "predict"
     mark = "" if valid else NOT_VALID
-    names = ["attention" + mark, *(f"{_CONTRIBUTION}{name}{mark}" for name in maps.contribution), "state"]
-    planes = [maps.attention, *maps.contribution.values(), maps.state.astype(np.float32)]
+    distance = {} if maps.distance is None else {_DISTANCE: maps.distance}
+    names = ["attention" + mark, *(f"{_CONTRIBUTION}{name}{mark}" for name in maps.contribution), *distance, "state"]
+    planes = [maps.attention, *maps.contribution.values(), *distance.values(), maps.state.astype(np.float32)]
     data = np.stack(planes).astype(np.float32)
     if data.size == 0:
         data = np.full((len(names), 1, 1), np.nan, dtype=np.float32)

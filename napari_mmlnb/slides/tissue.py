@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from napari_mmlnb.geometry import Float64, PixelGrid, Region
 from napari_mmlnb.slides.area_share import area_share
-from napari_mmlnb.slides.overview import read_overview
+from napari_mmlnb.slides.overview import Overview, read_overview
 from napari_mmlnb.slides.roi import Roi
 from napari_mmlnb.slides.segmentation import segment_tissue
 from napari_mmlnb.slides.slide import Slide
@@ -174,7 +174,9 @@ def _inside(grid: PixelGrid, region: Region, axis: int) -> Float64:
     return np.diff(np.clip(edges, start, start + extent))
 
 
-def find_tissue(slide: Slide, um_per_px: float = 8.0, roi: Roi | None = None) -> TissueMask:
+def find_tissue(
+    slide: Slide, um_per_px: float = 8.0, roi: Roi | None = None, overview: Overview | None = None
+) -> TissueMask:
     """Find the tissue of a slide.
 
     Parameters
@@ -185,6 +187,8 @@ def find_tissue(slide: Slide, um_per_px: float = 8.0, roi: Roi | None = None) ->
         Scale at which to look, micrometres per pixel.
     roi : Roi, optional
         Keep only what lies in it.
+    overview : Overview, optional
+        What `read_overview` gave for the slide, its scale and its bounds, where that is at hand already.
 
     Returns
     -------
@@ -199,7 +203,7 @@ def find_tissue(slide: Slide, um_per_px: float = 8.0, roi: Roi | None = None) ->
     """
     extent = slide.grids[0].region
     scanned = slide.bounds
-    overview = read_overview(slide, um_per_px, scanned)
+    overview = overview or read_overview(slide, um_per_px, scanned)
     known, unreadable = overview.readable, ~overview.readable
     if scanned is not None:
         inside = np.zeros(overview.grid.shape, dtype=np.bool_)

@@ -1,4 +1,4 @@
-"""What the calibration slides teach: temperatures, the set's quantile, the limits of familiarity and of the map."""
+"""What the calibration slides teach: temperatures, the set's quantile, the scale of the map."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
-from napari_mmlnb.bundles.calibration import Branch, Calibration
-from napari_mmlnb.models.familiarity import Familiarity
+from napari_mmlnb.bundles.calibration import Branch, Calibration, FamiliarityLimits
+from napari_mmlnb.errors import MissingExtraError
 from napari_mmlnb.models.mmlnb import Mmlnb
 from napari_mmlnb.training.bags import SlideBag
 
-SHIFT_MARGIN = 1.5
 ATTENTION_QUANTILE = 0.99
-TILES_PER_SLIDE = 150
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -26,13 +25,6 @@ class CalibrationLogits:
 
     by_branch: dict[Branch, npt.NDArray[np.float64]]
     labels: npt.NDArray[np.int64]
-
-
-def fit_familiarity(model: Familiarity, bags: tuple[SlideBag, ...], seed: int) -> None:
-    """Learn what training tiles look like, each slide counting alike."""
-    rng = np.random.default_rng(seed)
-    tiles = [bag.features[rng.permutation(len(bag.features))[:TILES_PER_SLIDE]] for bag in bags]
-    model.fit(torch.from_numpy(np.concatenate(tiles)))
 
 
 def logits_of(model: Mmlnb, bags: tuple[SlideBag, ...], ids: Tensor) -> CalibrationLogits:
@@ -68,15 +60,41 @@ def fit_temperature(logits: npt.NDArray[np.float64], labels: npt.NDArray[np.int6
 
 
 def conformal_quantile(scores: npt.NDArray[np.float64], coverage: float) -> float:
-    """Split-conformal quantile of 1 minus the true class's probability, with the finite-sample correction."""
-    level = min(np.ceil((len(scores) + 1) * coverage) / len(scores), 1.0)
-    return float(np.quantile(scores, level, method="higher"))
+    """The largest score that still conforms: classes that score no more are in the prediction set.
+
+    A split-conformal classifier (crepes) fitted on the scores gives each of them a p-value; the set at a coverage holds
+    what has a p-value of at least 1 minus it. P-values fall as scores rise, so that one score bounds the set.
+
+    Parameters
+    ----------
+    scores : ndarray
+        (S,) nonconformity of the calibration slides' true classes, 1 minus their probability.
+    coverage : float
+        Share of slides whose set is to hold the truth.
+
+    Raises
+    ------
+    MissingExtraError
+        If crepes is not installed.
+
+    Notes
+    -----
+    H. Bostroem, crepes: a Python package for generating conformal regressors and predictive systems, COPA 2022.
+    """
+    try:
+        from crepes import ConformalClassifier  # noqa: PLC0415 (training only, and slow to import)
+    except ImportError as error:
+        raise MissingExtraError("crepes", "train") from error
+    # A score of 1 (a class that is impossible) always conforms when there are too few slides for the coverage.
+    candidates = np.append(scores, 1.0)
+    p_values = ConformalClassifier().fit(scores).predict_p(candidates[:, None], smoothing=False)[:, 0]
+    return float(candidates[p_values >= 1 - coverage - _ROUNDING].max())
 
 
 def calibrate(
     logits: CalibrationLogits,
     attention: list[npt.NDArray[np.float32]],
-    shift_scores: list[float],
+    familiarity: FamiliarityLimits,
     coverage: float,
 ) -> Calibration:
     """Put a calibration together.
@@ -87,8 +105,8 @@ def calibrate(
         Of the calibration slides.
     attention : list of ndarray
         Over each of them, in units of its mean.
-    shift_scores : list of float
-        The median familiarity of each of them.
+    familiarity : FamiliarityLimits
+        Learnt on them too.
     coverage : float
         Of the prediction sets.
     """
@@ -98,7 +116,7 @@ def calibrate(
         conformal=0,
         coverage=coverage,
         attention_high=float(np.quantile(np.concatenate(attention), ATTENTION_QUANTILE)),
-        shift_limit=max(shift_scores) * SHIFT_MARGIN,
+        familiarity=familiarity,
         slides=len(logits.labels),
     )
     scores = np.array(

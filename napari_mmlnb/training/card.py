@@ -19,6 +19,7 @@ def write_card(bundle: Bundle, config: TrainConfig, logits: CalibrationLogits, t
 
 def _card(bundle: Bundle, config: TrainConfig, logits: CalibrationLogits, train_slides: int) -> str:
     spec, calibration = bundle.spec, bundle.calibration
+    familiar = calibration.familiarity
     rows = [
         f"| {branch} | {np.mean(z.argmax(axis=1) == logits.labels):.3f} | {calibration.temperature[branch]:.2f} |"
         for branch, z in logits.by_branch.items()
@@ -73,8 +74,10 @@ def _card(bundle: Bundle, config: TrainConfig, logits: CalibrationLogits, train_
             "",
             "## Limits",
             "",
-            f"- It abstains when the median tile lies farther than {calibration.shift_limit:.2f} from the training",
-            "  tiles (1 is an average training tile), when a class does not reach a probability of",
+            f"- It abstains when the slide as a whole lies farther than {familiar.slide[-1][1]:.2f} from the slides of",
+            f"  the training, or its median tile farther than {familiar.tile_median:.2f} from their tiles (1: usual),",
+            f"  when more than {familiar.foreign_share:.0%} of its tiles are foreign, when the picture is blurred or",
+            "  marked with a pen, when a class does not reach a probability of",
             f"  {spec.limits.min_probability:.0%}, when more than {spec.limits.unreadable_share:.0%} of the tiles",
             f"  cannot be read, and when there are fewer than {spec.limits.min_tiles} tiles of tissue.",
             "- A slide of a patient is outside what it knows. An answer on one would mean nothing.",

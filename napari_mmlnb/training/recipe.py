@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,25 +15,26 @@ import torch
 from torch import Tensor
 
 from napari_mmlnb import __version__
-from napari_mmlnb.bundles.bundle import Bundle, shape_of, write_bundle
-from napari_mmlnb.bundles.calibration import Calibration
+from napari_mmlnb.bundles.bundle import Bundle, TrainedParts, read_trained, shape_of, write_bundle
 from napari_mmlnb.bundles.encoder_weights import load_encoder
 from napari_mmlnb.bundles.selftest import run_selftest, write_selftest
-from napari_mmlnb.bundles.spec import BundleSpec, EncoderSpec, SystemSpec
+from napari_mmlnb.bundles.spec import SELFTEST_FILE, BundleSpec, EncoderSpec, SystemSpec
 from napari_mmlnb.bundles.tokenizer import TextTokenizer, train_tokenizer
 from napari_mmlnb.describe.base import Describer
 from napari_mmlnb.describe.registry import create_describer
 from napari_mmlnb.errors import OutputError, RequestError
+from napari_mmlnb.inference.feature_key import code_digest
 from napari_mmlnb.models.encoders.base import PatchEncoder
 from napari_mmlnb.models.familiarity import Familiarity
 from napari_mmlnb.models.mmlnb import Mmlnb
 from napari_mmlnb.slides.slide import open_slide
 from napari_mmlnb.slides.tile_reader import TileReader
 from napari_mmlnb.training.bags import Optics, SlideBag, encode_cohort
-from napari_mmlnb.training.calibrate import calibrate, fit_familiarity, logits_of
+from napari_mmlnb.training.calibration_stage import calibrate_parts
 from napari_mmlnb.training.card import write_card
 from napari_mmlnb.training.cohort import make_cohort
 from napari_mmlnb.training.config import TrainConfig, read_config
+from napari_mmlnb.training.familiarity import fit_familiarity
 from napari_mmlnb.training.loop import attention_of, set_feature_statistics, train_mmlnb, warm_up
 from napari_mmlnb.training.texts import Candidates, describe_cohort, slide_text
 
@@ -69,22 +71,74 @@ def train_from_config(config: Path, out: Path, *, log: Log) -> Path:
         If `out` cannot be written.
     """
     settings = read_config(config)
-    folder = out / settings.name
+    folder = _made(out, settings.name)
+    lines: list[str] = []
+    bundle = _Training(settings, out, folder, _kept(lines, log)).bundle()
+    run_selftest(bundle, torch.device("cpu"))
+    shutil.copyfile(config, folder / "train.yaml")
+    (folder / "train.log").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def calibrate_again(config: Path, bundle: Path, out: Path, *, log: Log) -> Path:
+    """Calibrate a trained bundle anew; its weights stay as they are.
+
+    Parameters
+    ----------
+    config : Path
+        The configuration that it was trained with, whose slides are made again.
+    bundle : Path
+        Its folder; calibration and statistics may be missing there, or of an older version.
+    out : Path
+        Folder; the bundle is written into ``out/NAME``.
+    log : callable
+        Told a line at a time; the same lines end up in the bundle's `calibrate.log`.
+
+    Returns
+    -------
+    Path
+        The new bundle's folder.
+
+    Raises
+    ------
+    RequestError
+        If the configuration is wrong, or not the one that the bundle was trained with.
+    BundleError
+        If the bundle's trained parts cannot be used.
+    OutputError
+        If `out` cannot be written.
+    """
+    settings = read_config(config)
+    trained = read_trained(bundle)
+    if (settings.name, settings.encoder) != (trained.spec.name, trained.spec.encoder.name):
+        raise RequestError(
+            f"The configuration {config} is for {settings.name}, the bundle is {trained.spec.name}.",
+            "Give the configuration that the bundle was trained with (train.yaml in its folder).",
+        )
+    folder = _made(out, settings.name)
+    lines: list[str] = []
+    again = _Training(settings, out, folder, _kept(lines, log)).calibrated_again(trained)
+    run_selftest(again, torch.device("cpu"))
+    (folder / "calibrate.log").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def _made(out: Path, name: str) -> Path:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        (out / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(out, error.strerror or "it cannot be made") from error
-    lines: list[str] = []
+    return out / name
+
+
+def _kept(lines: list[str], log: Log) -> Log:
+    """A log that also keeps what it is told."""
 
     def both(line: str) -> None:
         lines.append(line)
         log(line)
 
-    bundle = _Training(settings, out, folder, both).bundle()
-    run_selftest(bundle, torch.device("cpu"))
-    shutil.copyfile(config, folder / "train.yaml")
-    (folder / "train.log").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return folder
+    return both
 
 
 def _work_digest(config: TrainConfig, optics: Optics, encoder_sha256: str) -> str:
@@ -112,41 +166,53 @@ class _Training:
     def bundle(self) -> Bundle:
         """Run all steps."""
         config = self.config
-        slides = make_cohort(config, self.work / "slides", os.cpu_count() or 1, self.log)
-        bags = encode_cohort(slides, self.encoder, self.optics, self.work / "features", torch.device("cpu"), self.log)
-        train = tuple(b for b in bags if b.slide.split == "train")
-        held = tuple(b for b in bags if b.slide.split == "calibration")
-        if len(train) < len(config.classes) or not held:
-            raise RequestError("The cohort leaves too few slides with tissue.", "Ask for more slides of each class.")
-        candidates = self._describe(train + held)
-        tokenizer = self._learn_words(candidates[: len(train)])
+        train, held = self._bags()
+        candidates = self._describe(train)
+        tokenizer = self._learn_words(candidates)
         model = Mmlnb(shape_of(self._system(tokenizer.vocabulary), len(config.classes)))
         set_feature_statistics(model, train)
-
-        def text_of(bags_: tuple[SlideBag, ...], said: tuple[Candidates, ...]) -> Callable[..., Tensor]:
-            return lambda attention: self._ids(bags_, said, attention, tokenizer)
 
         train_mmlnb(
             model,
             train,
-            text_of(train, candidates[: len(train)]),
+            lambda attention: self._ids(train, candidates, attention, tokenizer),
             config.optimiser,
             config.curriculum,
             config.seed,
             self.log,
         )
         sample = self.describer.summarise(candidates[0].said[: config.evidence.tiles]).text
-        return self._conclude(model, train, held, text_of(held, candidates[len(train) :]), tokenizer, sample)
+        return self._conclude(model, train, held, tokenizer, sample)
 
-    def _describe(self, bags: tuple[SlideBag, ...]) -> tuple[Candidates, ...]:
-        """Warm up on the training slides, then have the most attended tiles of all slides described."""
+    def calibrated_again(self, trained: TrainedParts) -> Bundle:
+        """The last step alone, on what another training made."""
+        train, held = self._bags()
+        if trained.folder.resolve() != self.folder.resolve():
+            for name in (SELFTEST_FILE, "train.yaml", "train.log"):
+                if (trained.folder / name).is_file():
+                    shutil.copyfile(trained.folder / name, self.folder / name)
+        return self._calibrated(replace(trained, folder=self.folder), train, held)
+
+    def _bags(self) -> tuple[tuple[SlideBag, ...], tuple[SlideBag, ...]]:
+        """The slides to train on, and those to calibrate on."""
         config = self.config
+        slides = make_cohort(config, self.work / "slides", os.cpu_count() or 1, self.log)
+        features = self.work / f"features-{code_digest()[:16]}"
+        bags = encode_cohort(slides, self.encoder, self.optics, features, torch.device("cpu"), self.log)
         train = tuple(b for b in bags if b.slide.split == "train")
+        held = tuple(b for b in bags if b.slide.split == "calibration")
+        if len(train) < len(config.classes) or not held:
+            raise RequestError("The cohort leaves too few slides with tissue.", "Ask for more slides of each class.")
+        return train, held
+
+    def _describe(self, train: tuple[SlideBag, ...]) -> tuple[Candidates, ...]:
+        """Warm up on the training slides, then have their most attended tiles described."""
+        config = self.config
         scout = Mmlnb(shape_of(self._system(vocabulary=2), len(config.classes)))
         set_feature_statistics(scout, train)
         warm_up(scout, train, config.optimiser, WARM_UP_EPOCHS, config.seed)
-        attention = attention_of(scout, bags)
-        return describe_cohort(bags, attention, self.describer, self.optics, config.evidence, self.log)
+        attention = attention_of(scout, train)
+        return describe_cohort(train, attention, self.describer, self.optics, config.evidence, self.log)
 
     def _learn_words(self, candidates: tuple[Candidates, ...]) -> TextTokenizer:
         texts = [self.describer.summarise(c.said[:8]).text for c in candidates]
@@ -173,39 +239,23 @@ class _Training:
         model: Mmlnb,
         train: tuple[SlideBag, ...],
         held: tuple[SlideBag, ...],
-        text_of: Callable[..., Tensor],
         tokenizer: TextTokenizer,
         sample: str,
     ) -> Bundle:
         """Calibrate on the held slides and write the bundle."""
-        config = self.config
         familiarity = Familiarity(self.encoder.dimension).eval()
-        fit_familiarity(familiarity, train, config.seed)
-        attention = attention_of(model, held)
-        logits = logits_of(model, held, text_of(attention))
-        shifts = [float(familiarity(torch.from_numpy(bag.features)).median()) for bag in held]
-        calibration = calibrate(logits, attention, shifts, config.coverage)
-        self._log_calibration(calibration, shifts)
-        bundle = Bundle(
-            self.folder,
-            self._spec(tokenizer.vocabulary),
-            calibration,
-            model,
-            familiarity,
-            tokenizer,
-            self.encoder,
-        )
-        write_selftest(bundle, self._selftest_pixels(held[0]), sample)
-        bundle = write_bundle(bundle)
-        write_card(bundle, config, logits, len(train))
-        return bundle
+        fit_familiarity(familiarity, train, self.config.seed)
+        spec = self._spec(tokenizer.vocabulary)
+        parts = TrainedParts(self.folder, spec, model.eval(), familiarity, tokenizer, self.encoder)
+        write_selftest(parts, self._selftest_pixels(held[0]), sample)
+        return self._calibrated(parts, train, held)
 
-    def _log_calibration(self, calibration: Calibration, shifts: list[float]) -> None:
-        self.log("temperatures " + ", ".join(f"{b} {t:.2f}" for b, t in calibration.temperature.items()))
-        self.log(
-            f"shift of calibration slides {min(shifts):.2f} to {max(shifts):.2f}, limit {calibration.shift_limit:.2f}"
-        )
-        self.log(f"attention scale 0 to {calibration.attention_high:.2f} times the mean")
+    def _calibrated(self, parts: TrainedParts, train: tuple[SlideBag, ...], held: tuple[SlideBag, ...]) -> Bundle:
+        config = self.config
+        found = calibrate_parts(parts, train, held, self.describer, self.optics, config.coverage, config.seed, self.log)
+        bundle = write_bundle(parts.with_calibration(found.calibration, found.slides))
+        write_card(bundle, config, found.logits, len(train))
+        return bundle
 
     def _selftest_pixels(self, bag: SlideBag) -> Tensor:
         with open_slide(bag.slide.path) as slide:

@@ -47,11 +47,12 @@ def describe_cohort(
     optics: Optics,
     choice: EvidenceSpec,
     log: Callable[[str], None],
+    count: int = CANDIDATES,
 ) -> tuple[Candidates, ...]:
-    """Describe each slide's candidates."""
+    """Describe each slide's candidates, so many of them."""
     described = []
     for number, (bag, weights) in enumerate(zip(bags, attention, strict=True), start=1):
-        indices = select_evidence(weights, bag.cells, CANDIDATES, choice.apart)
+        indices = select_evidence(weights, bag.cells, count, choice.apart)
         described.append(Candidates(indices, tuple(describer.describe(list(_tiles(bag, indices, optics))))))
         if number % 20 == 0 or number == len(bags):
             log(f"described candidates of {number} of {len(bags)} slides")

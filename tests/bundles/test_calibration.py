@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_mmlnb.bundles.calibration import Calibration
+from napari_mmlnb.bundles.calibration import Calibration, FamiliarityLimits
 
 LOGITS = st.lists(st.floats(-20, 20), min_size=2, max_size=6)
 
@@ -15,7 +15,7 @@ def _calibration(temperature: float = 1.0, conformal: float = 0.5) -> Calibratio
         conformal=conformal,
         coverage=0.9,
         attention_high=2,
-        shift_limit=2,
+        familiarity=FamiliarityLimits(tile_median=2, slide=((4, 9), (16, 3)), foreign_tile=4, foreign_share=0.1),
         slides=10,
     )
 
