@@ -15,7 +15,7 @@ TILES_PER_SLIDE = 150
 SLIDE_RANK = 30
 """Principal components kept of slides, fewer where there are fewer slides."""
 
-SLIDE_QUANTILE, SLIDE_MARGIN = 0.95, 1.25
+SLIDE_QUANTILE, SLIDE_MARGIN = 0.95, 1.1
 """The limit of a slide's distance is this quantile over the calibration slides, times this margin."""
 MEDIAN_MARGIN = 1.5
 """The limit of the median tile's distance is the largest among the calibration slides, times this margin."""

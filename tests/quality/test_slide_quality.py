@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from napari_mmlnb.quality.slide_quality import QualityLimits, judge_slide, measure_overview
+from napari_mmlnb.quality.slide_quality import MOST_PIXELS, QualityLimits, judge_slide, measure_overview
 from napari_mmlnb.quality.tile_quality import TileQuality
 from tests.quality.made import doubled, overview
 from tests.quality.test_folds import band
@@ -53,7 +53,23 @@ def test_folds_count_by_area() -> None:
     folded = measure_overview(doubled(rgb, band(tissue.shape, thickness=6, length=90)), tissue, 8.0)
     quality = judge_slide(tiles(sharp=10), folded)
     assert 0.03 < quality.finding("folds").value < 0.12
-    assert "tissue lies in folds" in quality.reasons[0]
+    assert quality.passed, "dense tissue may look folded: told, and no reason to refuse"
+    strict = judge_slide(tiles(sharp=10), folded, QualityLimits(folds=0.03))
+    assert "tissue looks folded (at most 3.0%)" in strict.reasons[0]
+
+
+def test_what_could_not_be_read_counts_over_the_whole_run_where_the_tiles_are_a_sample() -> None:
+    quality = judge_slide(tiles(sharp=10), seen(), tried=(40, 400))
+    assert quality.finding("unreadable").value == pytest.approx(0.1)
+    assert not quality.finding("unreadable").passed
+
+
+def test_a_large_overview_is_looked_at_more_coarsely_and_measures_the_same_area() -> None:
+    rgb, tissue = overview()
+    times = int(np.ceil(np.sqrt(2 * MOST_PIXELS / tissue.size)))
+    large = measure_overview(np.tile(rgb, (times, times, 1)), np.tile(tissue, (times, times)), 8.0)
+    assert large.pen.size < MOST_PIXELS
+    assert large.tissue_mm2 == pytest.approx(times**2 * measure_overview(rgb, tissue, 8.0).tissue_mm2, rel=0.02)
 
 
 def test_too_little_tissue_is_said_in_square_millimetres() -> None:
