@@ -71,6 +71,9 @@ def document_data(result: RunResult, maps: RunMaps, review: Review | None = None
     return cleared
 
 
+_FAULTS = {"blur": "Tiles out of focus", "pen": "Tiles under a pen", "folds": "Tissue that looks folded"}
+
+
 def short(identifier: str) -> str:
     """The head of an identifier or digest, without the name of its kind: enough to compare by eye."""
     return identifier.rsplit(":", 1)[-1][:12]
@@ -133,11 +136,15 @@ def _abstention(record: RunResult) -> dict[str, Any]:
 def _shift(record: RunResult) -> str:
     if record.shift is None:
         return ""
-    where = "within" if record.shift.score <= record.shift.limit else "beyond"
-    return (
-        f"Distance from the training data {number(record.shift.score)}, {where} the model's limit of "
-        f"{number(record.shift.limit)}."
-    )
+    shift = record.shift
+    where = "within" if shift.score <= shift.limit else "beyond"
+    text = f"Distance from the training data {number(shift.score)}, {where} the model's limit of {number(shift.limit)}."
+    if shift.slide is not None:
+        where = "within" if shift.slide.score <= shift.slide.limit else "beyond"
+        text += f" As a whole {number(shift.slide.score)}, {where} {number(shift.slide.limit)}."
+    if shift.foreign_tiles is not None and shift.foreign_tiles.count:
+        text += f" Foreign tiles: {shift.foreign_tiles.count} ({shift.foreign_tiles.share:.1%})."
+    return text
 
 
 def _coverage(record: RunResult) -> list[list[str]]:

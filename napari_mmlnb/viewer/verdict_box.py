@@ -27,6 +27,7 @@ class VerdictBox(Section):
         self.text_trust = self.add_text(role="quiet")
         self.coverage = self.add_text(role="quiet")
         self.shift = self.add_text(role="quiet")
+        self.quality = self.add_text(role="quiet")
         self.model = self.add_text(role="quiet")
 
     def show_result(self, result: RunResult) -> None:
@@ -39,6 +40,7 @@ class VerdictBox(Section):
         say(self.text_trust, wording.text_trust_line(result))
         say(self.coverage, wording.coverage_line(result))
         say(self.shift, wording.shift_line(result))
+        say(self.quality, wording.quality_line(result))
         say(self.model, f"Answered by {result.model.name} {result.model.version} ({result.model.system}).")
 
     def _set_chip(self, result: RunResult) -> None:

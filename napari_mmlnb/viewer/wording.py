@@ -90,8 +90,23 @@ def shift_line(result: RunResult) -> str:
     """How far the slide lies from what the bundle knows."""
     if result.shift is None:
         return ""
-    side = "beyond" if result.shift.score > result.shift.limit else "within"
-    return f"Distance from known slides: {result.shift.score:.2f} ({side} the limit of {result.shift.limit:.2f})."
+    shift = result.shift
+    side = "beyond" if shift.score > shift.limit else "within"
+    parts = [f"Distance from known slides: {shift.score:.2f} ({side} the limit of {shift.limit:.2f})."]
+    if shift.slide is not None:
+        side = "beyond" if shift.slide.score > shift.slide.limit else "within"
+        parts.append(f"As a whole: {shift.slide.score:.2f} ({side} {shift.slide.limit:.2f}).")
+    if shift.foreign_tiles is not None and shift.foreign_tiles.count:
+        parts.append(f"Foreign tiles: {shift.foreign_tiles.count:,} ({shift.foreign_tiles.share:.1%}).")
+    return " ".join(parts)
+
+
+def quality_line(result: RunResult) -> str:
+    """How good the picture is, fault by fault; how much tissue and what is unreadable stand with the coverage."""
+    if result.quality is None:
+        return ""
+    told = [one.text for one in result.quality.findings if one.kind not in ("tissue", "unreadable")]
+    return f"Picture (a sample of {result.quality.tiles_sampled:,} tiles): {' '.join(told)}"
 
 
 def provisional_headline(estimate: RunEstimate) -> str:
