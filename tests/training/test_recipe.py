@@ -10,7 +10,7 @@ import yaml
 from napari_mmlnb.bundles.registry import load_bundle
 from napari_mmlnb.errors import OutputError, RequestError
 from napari_mmlnb.inference.runner import classify
-from napari_mmlnb.training.recipe import train_from_config
+from napari_mmlnb.training.recipe import calibrate_again, train_from_config
 
 CONFIG = {
     "name": "tiny",
@@ -59,6 +59,16 @@ def test_training_makes_a_bundle_with_its_card_and_log_and_goes_on_where_it_was(
     train_from_config(_write(tmp_path), tmp_path / "out", log=again.append)
     assert not any("rendered" in line for line in again), "what was rendered is kept"
     assert load_bundle(folder).weights_sha256 == bundle.weights_sha256, "the same seed gives the same weights"
+
+    for name in ("calibration.json", "statistics.safetensors"):
+        (folder / name).rename(folder / f"{name}.first")
+    assert calibrate_again(tmp_path / "config.yaml", folder, tmp_path / "out", log=again.append) == folder
+    for name in ("calibration.json", "statistics.safetensors"):
+        first = (folder / f"{name}.first").read_bytes()
+        assert (folder / name).read_bytes() == first, "calibrated alone it is what the training made"
+    assert load_bundle(folder).weights_sha256 == bundle.weights_sha256
+    with pytest.raises(RequestError, match="is for other"):
+        calibrate_again(_write(tmp_path, name="other"), folder, tmp_path / "out", log=again.append)
 
 
 @pytest.mark.parametrize(
