@@ -23,7 +23,7 @@ from napari_mmlnb.bundles.tokenizer import TextTokenizer, train_tokenizer
 from napari_mmlnb.describe.base import Describer
 from napari_mmlnb.describe.registry import create_describer
 from napari_mmlnb.errors import OutputError, RequestError
-from napari_mmlnb.inference.feature_key import code_digest
+from napari_mmlnb.inference.code_version import code_digest
 from napari_mmlnb.models.encoders.base import PatchEncoder
 from napari_mmlnb.models.familiarity import Familiarity
 from napari_mmlnb.models.mmlnb import Mmlnb
