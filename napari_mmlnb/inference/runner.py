@@ -9,27 +9,20 @@ from pathlib import Path
 from typing import Literal, overload
 
 import numpy as np
-import numpy.typing as npt
-import torch
 
 from napari_mmlnb.bundles.bundle import Bundle
 from napari_mmlnb.bundles.kept import kept_bundle
 from napari_mmlnb.bundles.registry import DEFAULT_BUNDLE
-from napari_mmlnb.describe.base import Describer, EvidenceTile, TileDescription
+from napari_mmlnb.describe.base import Describer, EvidenceTile
 from napari_mmlnb.describe.registry import create_describer
-from napari_mmlnb.errors import RequestError, RunCancelledError, TileReadError
+from napari_mmlnb.errors import RequestError, RunCancelledError
 from napari_mmlnb.inference.abstention import answer_reasons, coverage_reasons, quality_reasons, scale_reasons
-from napari_mmlnb.inference.answer import SlideAnswer, answer_fused, answer_image, rate_tiles
-from napari_mmlnb.inference.bag import Bag
+from napari_mmlnb.inference.answer import SlideAnswer, answer_fused
 from napari_mmlnb.inference.bundle_runtime import bundle_runtime
 from napari_mmlnb.inference.device import DeviceChoice, choose_device
-from napari_mmlnb.inference.encoding import encode_tiles
-from napari_mmlnb.inference.evidence import select_evidence
-from napari_mmlnb.inference.feature_cache import FeatureCache, cache_folder
-from napari_mmlnb.inference.feature_key import feature_key
+from napari_mmlnb.inference.evidence import describe_evidence
+from napari_mmlnb.inference.gathering import Gathering
 from napari_mmlnb.inference.inspection import inspect_slide
-from napari_mmlnb.inference.known_tiles import KnownTiles
-from napari_mmlnb.inference.live_answer import LiveAnswer
 from napari_mmlnb.inference.rasters import Rasters
 from napari_mmlnb.inference.record import (
     model_record,
@@ -44,7 +37,6 @@ from napari_mmlnb.inference.record import (
 from napari_mmlnb.inference.runtimes.choice import ChosenRuntime
 from napari_mmlnb.inference.settings import RunSettings, RunUpdate
 from napari_mmlnb.inference.shift import measure_shift, tile_distances
-from napari_mmlnb.models.pooling.base import RatedTiles
 from napari_mmlnb.result import (
     AbstainReason,
     Coverage,
@@ -55,18 +47,11 @@ from napari_mmlnb.result import (
     RunResult,
     Shift,
     TextTrust,
-    TileState,
 )
 from napari_mmlnb.slides.roi import read_roi
 from napari_mmlnb.slides.slide import Slide, open_slide
 from napari_mmlnb.slides.tile_grid import TileGrid, build_tile_grid
-from napari_mmlnb.slides.tile_order import fair_order, tile_blocks
-from napari_mmlnb.slides.tile_reader import TileReader, plan_tiles
 from napari_mmlnb.slides.tissue import TissueMask, find_tissue
-
-KNOWN_TILES = "tiles"
-"""Under what the tiles of an open slide are kept in memory."""
-ENCODING = "Reading and encoding tiles"
 
 
 @overload
@@ -181,10 +166,6 @@ class _Run:
         self.runtime = chosen.runtime
         self.cancelled = cancelled
         self.timings: dict[str, float] = {"tiles_from_cache": 0} | rates_when_chosen(chosen)
-        self.decoder_reduction = 1
-        self.stopped_after: int | None = None
-        self.ratings: RatedTiles | None = None
-        self.known_key: tuple[str, str] | None = None
 
     def updates(self) -> Iterator[RunUpdate]:
         started = time.perf_counter()
@@ -193,11 +174,15 @@ class _Run:
         tissue, tiles = self._find_tiles()
         self.timings["tissue_s"] = time.perf_counter() - started
         rasters = Rasters(self.slide, tissue, tiles, self.bundle)
-        bag = Bag(len(tiles), self.bundle.encoder.dimension)
-        yield from self._encode(tiles, bag, rasters)
+        begun = time.perf_counter()
+        gathering = Gathering(
+            self.slide, tiles, self.bundle, self.runtime, self.settings, self.device, rasters, self.cancelled
+        )
+        yield from gathering.updates()
+        self.timings |= {"tiles_from_cache": gathering.from_cache, "encode_s": time.perf_counter() - begun}
         yield RunUpdate("describe", "Describing the evidence")
-        result = self._conclude(tissue, tiles, bag, rasters, started)
-        yield RunUpdate("done", "Done", bag.seen, len(tiles), result.maps, result)
+        result = self._conclude(tissue, tiles, gathering, rasters, started)
+        yield RunUpdate("done", "Done", gathering.bag.seen, len(tiles), result.maps, result)
 
     def _find_tiles(self) -> tuple[TissueMask, TileGrid]:
         spec = self.bundle.spec
@@ -210,117 +195,6 @@ class _Run:
         self._check_cancelled()
         tiles = build_tile_grid(tissue, spec.encoder.input_px, spec.encoder.um_per_px, spec.min_tissue)
         return tissue, tiles
-
-    def _encode(self, tiles: TileGrid, bag: Bag, rasters: Rasters) -> Iterator[RunUpdate]:
-        started = time.perf_counter()
-        total = len(tiles)
-        yield RunUpdate("encode", _encoding(None, self.device), 0, total, rasters.draw(bag, None))
-        stored_um = self.slide.stored_tile_um(tiles.um_per_px)
-        whole_order = order = fair_order(tiles, stored_um)
-        live = LiveAnswer(
-            self.bundle,
-            bag,
-            whole_order,
-            tile_blocks(tiles, stored_um),
-            rasters,
-            self.device.device,
-            answers=not any(scale_reasons(self.slide.mpp, self.bundle.spec)),
-            stop_level=self.settings.stop_when_stable,
-        )
-        in_decoder = self.settings.reduce_in_decoder
-        self.decoder_reduction = plan_tiles(self.slide, tiles, in_decoder=in_decoder).decoder_reduction
-        cache = self._open_cache(tiles)
-        self._load_known(tiles, bag, live, cache)
-        cached = bag.used
-        self.timings["tiles_from_cache"] = len(cached)
-        if len(cached):
-            yield live.draw(_encoding(None, self.device))
-        order = order[bag.state[order] == TileState.PENDING]
-        self.stopped_after = live.stable_after()
-        if self.stopped_after is not None:
-            self._keep_fair(bag, whole_order[: self.stopped_after], cached)
-            self.timings["encode_s"] = time.perf_counter() - started
-            return
-        if cache is not None:
-            cache.begin(len(order), self.settings.cache_bytes)
-        reader = TileReader(
-            self.slide,
-            tiles,
-            order=order,
-            batch=self.settings.batch or self.runtime.batch,
-            threads=self.settings.threads,
-            reduce_in_decoder=in_decoder,
-            allocate=self.runtime.allocate,
-            stopped=self.cancelled,
-        )
-        try:
-            for batch in encode_tiles(reader, self.runtime):
-                self._check_cancelled()
-                live.add(batch)
-                if cache is not None:
-                    cache.add(tiles.cells[batch.indices], batch.features)
-                self.stopped_after = live.stable_after()
-                yield live.update(_encoding(cache, self.device))
-                if self.stopped_after is not None:
-                    self._keep_fair(bag, whole_order[: self.stopped_after], cached)
-                    break
-                if self.settings.seconds is not None and time.perf_counter() - started >= self.settings.seconds:
-                    self._keep_fair(bag, whole_order[: live.reached], cached)
-                    break
-            self._check_cancelled()
-        finally:
-            reader.close()
-            if cache is not None:
-                cache.close()
-        self.timings["encode_s"] = time.perf_counter() - started
-
-    def _load_known(self, tiles: TileGrid, bag: Bag, live: LiveAnswer, cache: FeatureCache | None) -> None:
-        """Take in what earlier runs have left: of this open slide in memory, or else on the disk."""
-        if cache is None:
-            return
-        self.known_key = (cache.key, self.bundle.weights_sha256)
-        known: KnownTiles | None = self.slide.findings.get(KNOWN_TILES, self.known_key)
-        rows = known.rows(tiles) if known is not None else None
-        if known is not None and rows is not None:
-            bag.adopt(known.features, rows)
-            ratings = known.ratings.of(torch.from_numpy(rows))
-        else:
-            for batch in cache.load(tiles):
-                self._check_cancelled()
-                bag.add(batch)
-            if not len(bag.used):
-                return
-            ratings = rate_tiles(self.bundle, bag.features, self.device.device)
-        live.take(bag.used, ratings)
-        self.ratings = ratings if len(bag.used) == len(tiles) else None
-
-    def _open_cache(self, tiles: TileGrid) -> FeatureCache | None:
-        if not self.settings.cache_bytes or not len(tiles):
-            return None
-        key = feature_key(self.slide, tiles, self.runtime, self.decoder_reduction)
-        return FeatureCache(cache_folder(), key, self.bundle.encoder.dimension)
-
-    def _keep_fair(self, bag: Bag, sample: npt.NDArray[np.int64], cached: npt.NDArray[np.int64]) -> None:
-        """Of a run that stops early, only a prefix of the fair order; which tiles came from the cache is counted again.
-
-        Features kept from another run may be those of one region; beside a sample of the tissue they would weigh too
-        much.
-        """
-        bag.keep(sample)
-        self.timings["tiles_from_cache"] = int(np.isin(sample, cached).sum())
-
-    def _aggregate(self, tiles: TileGrid, bag: Bag) -> SlideAnswer:
-        ratings = self.ratings
-        if ratings is None or len(ratings.scores) != len(bag.used):
-            ratings = rate_tiles(self.bundle, bag.features, self.device.device)
-        answer = answer_image(self.bundle, ratings)
-        if self.known_key is not None:
-            before: KnownTiles | None = self.slide.findings.get(KNOWN_TILES, self.known_key)
-            known = KnownTiles.of(tiles, bag, answer)
-            # A part of the slide does not take the place of more of it.
-            if known is not None and (before is None or len(known.keys) > len(before.keys)):
-                self.slide.findings.put(KNOWN_TILES, self.known_key, known)
-        return answer
 
     def _inspect(self, tissue: TissueMask, tiles: TileGrid, coverage: Coverage) -> Quality:
         begun = time.perf_counter()
@@ -337,8 +211,10 @@ class _Run:
         self.timings["quality_s"] = time.perf_counter() - begun
         return quality
 
-    def _conclude(self, tissue: TissueMask, tiles: TileGrid, bag: Bag, rasters: Rasters, started: float) -> RunResult:
-        spec = self.bundle.spec
+    def _conclude(
+        self, tissue: TissueMask, tiles: TileGrid, gathering: Gathering, rasters: Rasters, started: float
+    ) -> RunResult:
+        spec, bag = self.bundle.spec, gathering.bag
         coverage = Coverage(
             tissue_mm2=tissue.area_mm2,
             tiles_total=len(tiles),
@@ -360,9 +236,11 @@ class _Run:
         shift: Shift | None = None
         distances = np.zeros(0, np.float32)
         if len(bag.used):
-            answer = self._aggregate(tiles, bag)
+            answer = gathering.answer()
             begun = time.perf_counter()
-            evidence, pictures, description = self._describe(tiles, bag, answer)
+            evidence, pictures, description = describe_evidence(
+                self.slide, tiles, bag, answer, self.bundle.spec, self.describer, self._check_cancelled
+            )
             self.timings["describe_s"] = time.perf_counter() - begun
             probabilities, trust = answer_fused(self.bundle, answer, description.text, self.device.device)
             features = bag.features
@@ -395,9 +273,9 @@ class _Run:
                 self.device,
                 self.chosen,
                 self.describer.facts.name,
-                self.decoder_reduction,
+                gathering.decoder_reduction,
             )
-            | stop_record(self.settings, self.stopped_after),
+            | stop_record(self.settings, gathering.stopped_after),
             timings={name: round(value, 3) for name, value in self.timings.items()},
             software=software_record(self.runtime),
         )
@@ -413,50 +291,6 @@ class _Run:
         chosen = tuple(self.bundle.spec.class_ids[i] for i in self.bundle.calibration.prediction_set(p))
         return max(fused, key=lambda class_id: fused[class_id]), chosen
 
-    def _describe(
-        self, tiles: TileGrid, bag: Bag, answer: SlideAnswer
-    ) -> tuple[tuple[Evidence, ...], tuple[EvidenceTile, ...], Description]:
-        """Choose the evidence, read its tiles once more, and have them described."""
-        choice = self.bundle.spec.evidence
-        used = bag.used
-        picked = select_evidence(answer.attention, tiles.cells[used], choice.tiles, choice.apart)
-        pictures = tuple(self._read(tiles, int(used[i]), rank) for rank, i in enumerate(picked, start=1))
-        said: dict[int, TileDescription] = {}
-        for tile in self.describer.describe(pictures):
-            self._check_cancelled()
-            said[tile.rank] = tile
-        description = self.describer.summarise([said[p.rank] for p in pictures])
-        evidence = tuple(
-            Evidence(
-                rank=picture.rank,
-                region_um=picture.region.yxhw,
-                attention=float(answer.attention[i]),
-                contribution=dict(zip(self.bundle.spec.class_ids, map(float, answer.contribution[i]), strict=True)),
-                sentences=said[picture.rank].sentences,
-                measurements=said[picture.rank].measurements,
-            )
-            for picture, i in zip(pictures, picked, strict=True)
-        )
-        return evidence, pictures, description
-
-    def _read(self, tiles: TileGrid, index: int, rank: int) -> EvidenceTile:
-        try:
-            pixels = self.slide.read_grid(tiles.pixels(index))
-        except TileReadError as error:
-            raise TileReadError(
-                self.slide.path,
-                "A tile that could be read before cannot be read any more.",
-                "Is the slide still there?",
-            ) from error
-        return EvidenceTile(rank, pixels, tiles.um_per_px, tiles.region(index))
-
     def _check_cancelled(self) -> None:
         if self.cancelled():
             raise RunCancelledError
-
-
-def _encoding(cache: FeatureCache | None, device: DeviceChoice) -> str:
-    """What is said while tiles are encoded; also that their features cannot be kept, or that a card stays idle."""
-    parts = [f"they are not kept for the next run: {cache.problem}"] if cache is not None and cache.problem else []
-    parts += [device.warning] if device.warning else []
-    return f"{ENCODING} ({'; '.join(parts)})" if parts else ENCODING

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from napari_mmlnb.bundles.bundle import Bundle
-from napari_mmlnb.inference import runner
+from napari_mmlnb.inference import gathering
 from napari_mmlnb.inference.runner import classify
 from napari_mmlnb.inference.settings import RunSettings
 from napari_mmlnb.phantom.slide import write_phantom
@@ -70,7 +70,7 @@ def test_threads_that_read_and_that_compute(bundle: Bundle, phantom: Path, expec
 def test_the_order_of_the_tiles(
     bundle: Bundle, phantom: Path, expected: RunResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "fair_order", lambda tiles, stored_um: np.arange(len(tiles)))
+    monkeypatch.setattr(gathering, "fair_order", lambda tiles, stored_um: np.arange(len(tiles)))
     _same(classify(phantom, bundle, settings=RunSettings(batch=4, cache_bytes=0)), expected)
 
 

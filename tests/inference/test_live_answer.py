@@ -9,7 +9,7 @@ import pytest
 
 from napari_mmlnb.bundles.bundle import Bundle
 from napari_mmlnb.bundles.spec import LimitsSpec
-from napari_mmlnb.inference import early_stop, live_answer, runner
+from napari_mmlnb.inference import early_stop, gathering, live_answer
 from napari_mmlnb.inference.estimate import RunEstimate
 from napari_mmlnb.inference.runner import classify
 from napari_mmlnb.inference.settings import RunSettings, RunUpdate
@@ -42,7 +42,7 @@ def soon_stable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks on a slide as small as the tests'; any class that leads is stable enough."""
     monkeypatch.setattr(early_stop, "LEAST_TILES", 6)
     monkeypatch.setattr(early_stop, "_LEAST_STEP", 6)
-    monkeypatch.setattr(runner, "tile_blocks", lambda tiles, stored_um: np.arange(len(tiles)) // 3)
+    monkeypatch.setattr(gathering, "tile_blocks", lambda tiles, stored_um: np.arange(len(tiles)) // 3)
 
 
 def _stream(slide: Path, bundle: Bundle, settings: RunSettings) -> list[RunUpdate]:

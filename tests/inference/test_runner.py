@@ -13,7 +13,7 @@ import pytest
 from napari_mmlnb.bundles.bundle import Bundle
 from napari_mmlnb.bundles.spec import LimitsSpec
 from napari_mmlnb.errors import RequestError, RunCancelledError
-from napari_mmlnb.inference import feature_cache, runner
+from napari_mmlnb.inference import feature_cache, gathering
 from napari_mmlnb.inference.encoding import EncodedBatch
 from napari_mmlnb.inference.runner import classify
 from napari_mmlnb.inference.runtimes.registry import RUNTIMES
@@ -149,7 +149,7 @@ def test_another_region_decodes_only_what_nobody_has_seen(
     roi = tmp_path / "roi.geojson"
     ring = [[0, 0], [800, 0], [800, 1200], [0, 1200], [0, 0]]
     roi.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
-    monkeypatch.setattr(runner, "encode_tiles", _nothing_to_encode)
+    monkeypatch.setattr(gathering, "encode_tiles", _nothing_to_encode)
     part = classify(small_slide, bundle, settings=RunSettings(roi=roi))
     assert 0 < part.coverage.tiles_used < whole.coverage.tiles_used
     assert part.timings["tiles_from_cache"] == part.coverage.tiles_used
