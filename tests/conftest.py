@@ -105,4 +105,4 @@ def small_slide(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.slides.made import tissue_picture, write_tiff
 
     path = tmp_path_factory.mktemp("slides") / "small.tiff"
-    return write_tiff(path, picture=tissue_picture(1200, 1500), downsamples=(4.0,))
+    return write_tiff(path, picture=tissue_picture(1200, 1500, grain_px=1.5), downsamples=(4.0,))

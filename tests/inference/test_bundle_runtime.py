@@ -15,7 +15,7 @@ from napari_mmlnb.registry import Registry
 from tests.bundle_factory import make_bundle
 from tests.inference.runtimes.made import CPU, Kind
 
-RIGHT = Kind("right", seconds_a_tile=5e-3)
+RIGHT = Kind("right", seconds_a_tile=4e-2)
 # The cosine does not notice; the logits do.
 SKEWED = Kind("skewed", scale=5.0)
 

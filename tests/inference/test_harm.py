@@ -173,12 +173,12 @@ def test_weights_that_are_no_numbers_do_not_pass_the_self_test(tmp_path: Path, v
 
 @pytest.mark.parametrize("tiles", [1, 7, 20_000])
 def test_contributions_and_the_bias_give_the_logits_of_a_bag_of_any_size(bundle: Bundle, tiles: int) -> None:
-    from napari_mmlnb.inference.answer import answer_image
+    from napari_mmlnb.inference.answer import answer_image, rate_tiles
 
     draw = np.random.default_rng(tiles)
     scale = draw.uniform(0.5, 3, bundle.encoder.dimension)
     features = (draw.standard_normal((tiles, bundle.encoder.dimension)) * scale).astype(np.float32)
-    answer = answer_image(bundle, features, torch.device("cpu"))
+    answer = answer_image(bundle, rate_tiles(bundle, features, torch.device("cpu")))
     bias = bundle.system.image_head.bias.detach().numpy()
     assert answer.contribution.shape == (tiles, len(bundle.spec.classes))
     total = answer.contribution.astype(np.float64).sum(axis=0) + bias

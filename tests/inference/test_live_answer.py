@@ -27,14 +27,14 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 def small_slide(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Some thirty tiles: enough for several looks."""
     path = tmp_path_factory.mktemp("slides") / "some.tiff"
-    return write_tiff(path, picture=tissue_picture(1900, 1900), downsamples=(4.0,))
+    return write_tiff(path, picture=tissue_picture(1900, 1900, grain_px=1.5), downsamples=(4.0,))
 
 
 @pytest.fixture
 def always_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """A map with every batch."""
     monkeypatch.setattr(live_answer, "SECONDS_BETWEEN_MAPS", 0.0)
-    monkeypatch.setattr(live_answer, "_COSTS_AT_MOST", 1.0)
+    monkeypatch.setattr(live_answer, "_COSTS_AT_MOST", np.inf)
 
 
 @pytest.fixture

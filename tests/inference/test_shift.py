@@ -30,7 +30,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     made = make_bundle(tmp_path_factory.mktemp("bundle"))
     rows = torch.stack([slide_row(torch.from_numpy(_slide(seed))) for seed in range(8)])
     made.slide_familiarity.fit(rows)
-    limits = FamiliarityLimits(tile_median=1.3, slide=((4, 60.0), (40, 2.0)), foreign_tile=2.0, foreign_share=0.1)
+    limits = FamiliarityLimits(tile_median=1.3, slide=((4, 60.0), (40, 3.0)), foreign_tile=2.0, foreign_share=0.1)
     return replace(made, calibration=made.calibration.model_copy(update={"familiarity": limits}))
 
 
@@ -76,8 +76,8 @@ def test_one_foreign_tile_of_a_few_does_not_refuse_them(bundle: Bundle) -> None:
 
 def test_few_tiles_have_a_wider_limit(bundle: Bundle) -> None:
     assert _shift(bundle, _slide(105, tiles=4)).slide.limit == pytest.approx(60.0)
-    assert 2.0 < _shift(bundle, _slide(105, tiles=13)).slide.limit < 60.0
-    assert _shift(bundle, _slide(105, tiles=400)).slide.limit == pytest.approx(2.0)
+    assert 3.0 < _shift(bundle, _slide(105, tiles=13)).slide.limit < 60.0
+    assert _shift(bundle, _slide(105, tiles=400)).slide.limit == pytest.approx(3.0)
 
 
 def test_the_order_of_the_tiles_does_not_matter_to_a_slide(bundle: Bundle) -> None:

@@ -23,13 +23,16 @@ from napari_mmlnb.slides.tile_cache import DEFAULT_BYTES
 RGB = npt.NDArray[np.uint8]
 
 
-def tissue_picture(height: int, width: int, seed: int = 0) -> RGB:
-    """Glass with a round piece of pink and violet tissue in the middle, its diameter 0.6 of the shorter side."""
+def tissue_picture(height: int, width: int, seed: int = 0, grain_px: float = 4) -> RGB:
+    """Glass with a round piece of pink and violet tissue in the middle, its diameter 0.6 of the shorter side.
+
+    With a grain of 4 px it is as soft as a slide out of focus.
+    """
     rng = np.random.default_rng(seed)
     picture = np.full((height, width, 3), 243.0)
     rows, columns = np.indices((height, width))
     inside = np.hypot(rows - height / 2, columns - width / 2) < 0.3 * min(height, width)
-    grain = cv2.GaussianBlur(rng.normal(size=(height, width)), (0, 0), 4)
+    grain = cv2.GaussianBlur(rng.normal(size=(height, width)), (0, 0), grain_px)
     share = np.clip(0.5 + grain / grain.std() / 4, 0, 1)[..., None]
     picture[inside] = (share * (226, 168, 205) + (1 - share) * (120, 80, 160))[inside]
     picture += rng.normal(0, 1.5, picture.shape)
