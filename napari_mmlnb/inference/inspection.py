@@ -21,14 +21,14 @@ from napari_mmlnb.quality.slide_quality import (
 )
 from napari_mmlnb.quality.tile_quality import TileQuality, measure_tiles
 from napari_mmlnb.result import Coverage, Quality, QualityFinding
-from napari_mmlnb.slides.overview import read_overview
+from napari_mmlnb.slides.overview import Overview, read_overview
 from napari_mmlnb.slides.slide import Slide
 from napari_mmlnb.slides.tile_grid import TileGrid
 from napari_mmlnb.slides.tile_reader import TileReader
 from napari_mmlnb.slides.tissue import TissueMask, find_tissue
 
 SAMPLED_TILES = 64
-_FROM_AFAR, _TILES = "picture from afar", "picture of tiles"
+_TISSUE, _OVERVIEW, _FROM_AFAR, _TILES = "tissue", "overview", "picture from afar", "picture of tiles"
 
 Figures = dict[tuple[int, int], TileQuality]
 """What is known of tiles, by their cells."""
@@ -105,11 +105,23 @@ def inspect_slide(
     return _record(judge_slide(measured, seen, limits, tried), measured)
 
 
+def find_slide_tissue(slide: Slide, um_per_px: float) -> TissueMask:
+    """The tissue of all of an open slide; found once, and the overview is kept to be judged when the run is over."""
+    return slide.findings.once(
+        _TISSUE, um_per_px, lambda: find_tissue(slide, um_per_px, overview=_overview(slide, um_per_px))
+    )
+
+
+def _overview(slide: Slide, um_per_px: float) -> Overview:
+    return slide.findings.once(_OVERVIEW, um_per_px, lambda: read_overview(slide, um_per_px, slide.bounds))
+
+
 def _from_afar(slide: Slide, um_per_px: float) -> OverviewQuality:
     """Pen and folds over all of the slide's tissue."""
-    overview = read_overview(slide, um_per_px, slide.bounds)
-    tissue = find_tissue(slide, um_per_px, overview=overview)
-    return measure_overview(overview.rgb, tissue.mask, um_per_px)
+    tissue = find_slide_tissue(slide, um_per_px)
+    seen = measure_overview(_overview(slide, um_per_px).rgb, tissue.mask, um_per_px)
+    slide.findings.drop(_OVERVIEW)
+    return seen
 
 
 def _measured(

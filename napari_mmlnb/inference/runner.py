@@ -22,7 +22,7 @@ from napari_mmlnb.inference.bundle_runtime import bundle_runtime
 from napari_mmlnb.inference.device import DeviceChoice, choose_device
 from napari_mmlnb.inference.evidence import describe_evidence
 from napari_mmlnb.inference.gathering import Gathering
-from napari_mmlnb.inference.inspection import inspect_slide
+from napari_mmlnb.inference.inspection import find_slide_tissue, inspect_slide
 from napari_mmlnb.inference.rasters import Rasters
 from napari_mmlnb.inference.record import (
     model_record,
@@ -51,7 +51,7 @@ from napari_mmlnb.result import (
 from napari_mmlnb.slides.roi import read_roi
 from napari_mmlnb.slides.slide import Slide, open_slide
 from napari_mmlnb.slides.tile_grid import TileGrid, build_tile_grid
-from napari_mmlnb.slides.tissue import TissueMask, find_tissue
+from napari_mmlnb.slides.tissue import TissueMask
 
 
 @overload
@@ -187,8 +187,7 @@ class _Run:
     def _find_tiles(self) -> tuple[TissueMask, TileGrid]:
         spec = self.bundle.spec
         roi = read_roi(self.settings.roi, self.slide.scanned_grid) if self.settings.roi else None
-        scale = spec.tissue_um_per_px
-        tissue = self.slide.findings.once("tissue", scale, lambda: find_tissue(self.slide, scale))
+        tissue = find_slide_tissue(self.slide, spec.tissue_um_per_px)
         tissue = tissue if roi is None else tissue.restrict(roi)
         if roi is not None and not roi.rasterise(tissue.grid).any():
             raise RequestError("The regions of --roi lie outside the slide.", "Were they drawn on another slide?")

@@ -35,6 +35,11 @@ class Findings:
             self.put(kind, key, kept)
         return kept
 
+    def drop(self, kind: str) -> None:
+        """Forget one thing."""
+        with self._lock:
+            self._kept.pop(kind, None)
+
     def clear(self) -> None:
         """Forget all."""
         with self._lock:

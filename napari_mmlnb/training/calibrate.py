@@ -63,7 +63,7 @@ def conformal_quantile(scores: npt.NDArray[np.float64], coverage: float) -> floa
     """The largest score that still conforms: classes that score no more are in the prediction set.
 
     A split-conformal classifier (crepes) fitted on the scores gives each of them a p-value; the set at a coverage holds
-    what has a p-value of at least 1 minus it. P-values fall as scores rise, so that one score bounds the set.
+    what has a p-value above 1 minus it. P-values fall as scores rise, so that one score bounds the set.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def conformal_quantile(scores: npt.NDArray[np.float64], coverage: float) -> floa
     # A score of 1 (a class that is impossible) always conforms when there are too few slides for the coverage.
     candidates = np.append(scores, 1.0)
     p_values = ConformalClassifier().fit(scores).predict_p(candidates[:, None], smoothing=False)[:, 0]
-    return float(candidates[p_values >= 1 - coverage - _ROUNDING].max())
+    return float(candidates[p_values > 1 - coverage + _ROUNDING].max())
 
 
 def calibrate(
