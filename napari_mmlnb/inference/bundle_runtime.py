@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import version
@@ -19,6 +20,7 @@ from napari_mmlnb.inference.runtimes.kept import key_of, recall, remember
 from napari_mmlnb.inference.runtimes.weights import weights_digest
 
 _KIND = "selftests"
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class _Passed(BaseModel):
@@ -48,7 +50,10 @@ def bundle_runtime(bundle: Bundle, device: torch.device, name: str = "auto") -> 
         If the self-test fails: such a model must not answer.
     """
     key = key_of({"device": str(device), "name": name, **_identity(bundle)})
-    return _kept(_Question(key, bundle, device, name))
+    # A run that begins while the engine is being made ready waits for it: two that convert and measure at once would
+    # take twice as long, and each would measure the other.
+    with _ONE_AT_A_TIME:
+        return _kept(_Question(key, bundle, device, name))
 
 
 @dataclass(frozen=True)

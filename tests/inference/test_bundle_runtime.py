@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,14 @@ def test_it_is_asked_once_and_again_for_other_weights(
 
 def test_the_next_run_finds_it_ready(bundle: Bundle, asked: list[str]) -> None:
     assert bundle_runtime(bundle, CPU, "right").runtime is bundle_runtime(bundle, CPU, "right").runtime
+
+
+def test_two_that_ask_at_once_measure_once(bundle: Bundle, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The viewer makes the engine ready in the background; a click on Classify must wait for that, not repeat it."""
+    measured: list[str] = []
+    measure_all = choice.measure_runtimes
+    monkeypatch.setattr(choice, "measure_runtimes", lambda *args: (measured.append("once"), measure_all(*args))[1])
+    with ThreadPoolExecutor(3) as pool:
+        chosen = list(pool.map(lambda _: bundle_runtime(bundle, CPU), range(3)))
+    assert measured == ["once"]
+    assert all(one.runtime is chosen[0].runtime for one in chosen)
