@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
+from napari_mmlnb.viewer.run_progress import RunProgress
 from napari_mmlnb.viewer.section import Section, say
 
 STAGES = {
@@ -37,8 +38,7 @@ class RunBox(Section):
         self.cancel_button.setToolTip("Stop the classification")
         for button in (self.classify_button, self.cancel_button):
             button.setMinimumHeight(30)
-        self.progress = QProgressBar()
-        self.progress.setAccessibleName("Progress of the classification")
+        self.progress = RunProgress()
         row = QHBoxLayout()
         row.addWidget(self.classify_button, 2)
         row.addWidget(self.cancel_button, 1)
@@ -62,20 +62,19 @@ class RunBox(Section):
         self._running = True
         say(self.error, "")
         say(self.status, STARTING)
-        self.progress.setRange(0, 0)
+        self.progress.begin()
         self._arrange()
 
     def show_progress(self, stage: str, message: str, done: int, total: int) -> None:
         """Stage, counts and the runner's own words."""
-        self.progress.setRange(0, max(total, 0))
-        self.progress.setValue(min(done, total) if total > 0 else 0)
-        self.progress.setFormat("%v / %m")
+        self.progress.show_steps(done, total)
         counts = f" ({done:,} / {total:,})" if total > 0 else ""
         say(self.status, f"{message or STAGES.get(stage, stage)}{counts}")
 
     def end(self, status: str = "", error: str = "") -> None:
         """Back to rest, saying how it ended."""
         self._running = False
+        self.progress.end()
         say(self.status, status)
         say(self.error, error)
         self._arrange()
