@@ -34,7 +34,8 @@ from napari_mmlnb.inference.record import (
     software_record,
     stop_record,
 )
-from napari_mmlnb.inference.runtimes.choice import ChosenRuntime
+from napari_mmlnb.inference.runtimes.choice import ChosenRuntime, is_measured
+from napari_mmlnb.inference.runtimes.registry import AUTO
 from napari_mmlnb.inference.settings import RunSettings, RunUpdate
 from napari_mmlnb.inference.shift import measure_shift, tile_distances
 from napari_mmlnb.result import (
@@ -52,6 +53,8 @@ from napari_mmlnb.slides.roi import read_roi
 from napari_mmlnb.slides.slide import Slide, open_slide
 from napari_mmlnb.slides.tile_grid import TileGrid, build_tile_grid
 from napari_mmlnb.slides.tissue import TissueMask
+
+MEASURING = "Loading the model; measuring what computes it fastest here, this first time only"
 
 
 @overload
@@ -137,6 +140,8 @@ def _updates(
         yield RunUpdate("load", "Loading the model", warning=device.warning)
         started = time.perf_counter()
         bundle = model if isinstance(model, Bundle) else kept_bundle(model)
+        if settings.runtime == AUTO and not is_measured(bundle.encoder, device.device, bundle.spec.encoder.input_px):
+            yield RunUpdate("load", MEASURING, warning=device.warning)
         chosen = bundle_runtime(bundle, device.device, settings.runtime)
         describer = create_describer(settings.describer or bundle.spec.describer)
         run = _Run(opened, bundle, describer, settings, device, chosen, cancelled)

@@ -89,3 +89,10 @@ def test_two_that_ask_at_once_measure_once(bundle: Bundle, asked: list[str], mon
         chosen = list(pool.map(lambda _: bundle_runtime(bundle, CPU), range(3)))
     assert measured == ["once"]
     assert all(one.runtime is chosen[0].runtime for one in chosen)
+
+
+def test_it_is_known_beforehand_whether_there_is_something_to_measure(bundle: Bundle, asked: list[str]) -> None:
+    side = bundle.spec.encoder.input_px
+    assert not choice.is_measured(bundle.encoder, CPU, side)
+    bundle_runtime(bundle, CPU)
+    assert choice.is_measured(bundle.encoder, CPU, side)

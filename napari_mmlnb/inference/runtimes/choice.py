@@ -101,11 +101,24 @@ def choose_runtime(encoder: PatchEncoder, device: torch.device, name: str, tiles
 
 def runtime_figures(encoder: PatchEncoder, device: torch.device, tiles: RGB) -> tuple[RuntimeFigure, ...]:
     """What was measured on this machine, with these libraries, for this encoder; measured now if it never was."""
-    key = key_of(
+    key = _figures_key(encoder, device, tiles.shape[1])
+    kept = recall(_KIND, key, _Figures)
+    if kept is None:
+        kept = remember(_KIND, key, _Figures(figures=measure_runtimes(encoder, device, tiles)))
+    return kept.figures
+
+
+def is_measured(encoder: PatchEncoder, device: torch.device, tile_px: int) -> bool:
+    """Whether `runtime_figures` has them already; else it takes seconds, of which a person should know the reason."""
+    return recall(_KIND, _figures_key(encoder, device, tile_px), _Figures) is not None
+
+
+def _figures_key(encoder: PatchEncoder, device: torch.device, tile_px: int) -> str:
+    return key_of(
         {
             "encoder": facts_text(encoder),
             "weights": weights_digest(encoder),
-            "tile_px": tiles.shape[1],
+            "tile_px": tile_px,
             "device": device.type,
             "machine": device_name(device),
             "cores": usable_cores(),
@@ -114,10 +127,6 @@ def runtime_figures(encoder: PatchEncoder, device: torch.device, tiles: RGB) -> 
             "code": code_digest(),
         }
     )
-    kept = recall(_KIND, key, _Figures)
-    if kept is None:
-        kept = remember(_KIND, key, _Figures(figures=measure_runtimes(encoder, device, tiles)))
-    return kept.figures
 
 
 def fastest(figures: tuple[RuntimeFigure, ...]) -> str:
