@@ -107,7 +107,7 @@ class FeatureCache:
         """Write what is left."""
         segment, self._segment = self._segment, None
         if segment is not None and not self.problem:
-            self._trying(segment.close)
+            self._trying(segment.flush)
 
     def _begin(self, tiles: int, limit_bytes: int) -> None:
         needed = tiles * self._dimension * _FLOAT_BYTES
@@ -156,9 +156,9 @@ class _Segment:
             self._waiting, self._waiting_cells = self._waiting[CHUNK_TILES:], self._waiting_cells[CHUNK_TILES:]
             self._written += CHUNK_TILES
         if len(self._waiting) and time.monotonic() - self._last > SECONDS_UNWRITTEN:
-            self.close()
+            self.flush()
 
-    def close(self) -> None:
+    def flush(self) -> None:
         """Write what waits; it stays, to be written again with the rest of its chunk."""
         if len(self._waiting):
             self._write(len(self._waiting))

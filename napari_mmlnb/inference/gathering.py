@@ -11,7 +11,6 @@ import torch
 
 from napari_mmlnb.bundles.bundle import Bundle
 from napari_mmlnb.errors import RunCancelledError
-from napari_mmlnb.inference.abstention import scale_reasons
 from napari_mmlnb.inference.answer import SlideAnswer, answer_image, rate_tiles
 from napari_mmlnb.inference.bag import Bag
 from napari_mmlnb.inference.device import DeviceChoice
@@ -56,6 +55,8 @@ class Gathering:
         Draws the maps.
     cancelled : callable
         Asked between batches and while one is waited for.
+    answers : bool
+        Whether a class can be named at all; if not, none is on the way either.
 
     Attributes
     ----------
@@ -79,6 +80,8 @@ class Gathering:
         device: DeviceChoice,
         rasters: Rasters,
         cancelled: Callable[[], bool],
+        *,
+        answers: bool = True,
     ) -> None:
         self.bag = Bag(len(tiles), bundle.encoder.dimension)
         self.decoder_reduction = plan_tiles(slide, tiles, in_decoder=settings.reduce_in_decoder).decoder_reduction
@@ -101,7 +104,7 @@ class Gathering:
             tile_blocks(tiles, stored_um),
             rasters,
             device.device,
-            answers=not any(scale_reasons(slide.mpp, bundle.spec)),
+            answers=answers,
             stop_level=settings.stop_when_stable,
         )
         self._cache = self._open_cache()
@@ -111,7 +114,6 @@ class Gathering:
 
     def updates(self) -> Iterator[RunUpdate]:
         """Gather, and give news."""
-        self._started = time.perf_counter()
         yield RunUpdate("encode", self._message(), 0, len(self._tiles), self._rasters.draw(self.bag, None))
         self._take_known()
         if len(self._known):

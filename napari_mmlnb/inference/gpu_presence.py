@@ -75,15 +75,18 @@ def unusable_gpu(hardware: Hardware, build: TorchBuild) -> str:
         return ""
     if hardware.nvidia:
         return f"This machine has an NVIDIA graphics card, but {_nvidia(build)}"
-    if hardware.amd and not build.hip:
-        return (
-            "This machine has an AMD graphics card, but this PyTorch is not built for it (ROCm). "
-            f"Install one that is: {_GET_PYTORCH}"
-        )
+    if hardware.amd:
+        return f"This machine has an AMD graphics card, but {_amd(build)}"
     if hardware.apple:
         why = "this PyTorch is not built for it" if not build.mps else "this macOS is too old for it (12.3 is needed)"
         return f"This machine has an Apple graphics card, but {why}. See {_GET_PYTORCH}"
     return ""
+
+
+def _amd(build: TorchBuild) -> str:
+    if build.hip is None:
+        return f"this PyTorch is not built for it (ROCm). Install one that is: {_GET_PYTORCH}"
+    return f"PyTorch, built for ROCm {build.hip}, cannot use it: its driver is missing or too old"
 
 
 def _nvidia(build: TorchBuild) -> str:

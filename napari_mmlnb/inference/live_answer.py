@@ -33,7 +33,8 @@ class LiveAnswer:
     """Takes in batches and says what they add up to.
 
     Nothing of it names a class while the tiles seen look like nothing the bundle knows, while too many of them cannot
-    be read, while no class is probable enough to be named, or where `answers` is false.
+    be read, while no class is probable enough to be named, or where `answers` is false; nor is attention shown while
+    the tiles look like nothing known, or where `answers` is false.
 
     Parameters
     ----------
@@ -103,7 +104,7 @@ class LiveAnswer:
         """News with the map as it is now, and the class so far."""
         started = time.perf_counter()
         used = self._bag.used
-        shown = len(used) and self._familiar(used)
+        shown = self._answers and len(used) and self._familiar(used)
         maps = self._rasters.draw(self._bag, self._running.answer(used) if shown else None)
         news = RunUpdate(
             "encode", message, self._bag.seen, len(self._order), maps, estimate=self.estimate(self.reached)

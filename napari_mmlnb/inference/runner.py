@@ -179,9 +179,18 @@ class _Run:
         tissue, tiles = self._find_tiles()
         self.timings["tissue_s"] = time.perf_counter() - started
         rasters = Rasters(self.slide, tissue, tiles, self.bundle)
+        answers = not self._is_refused_beforehand(tissue, tiles)
         begun = time.perf_counter()
         gathering = Gathering(
-            self.slide, tiles, self.bundle, self.runtime, self.settings, self.device, rasters, self.cancelled
+            self.slide,
+            tiles,
+            self.bundle,
+            self.runtime,
+            self.settings,
+            self.device,
+            rasters,
+            self.cancelled,
+            answers=answers,
         )
         yield from gathering.updates()
         self.timings |= {"tiles_from_cache": gathering.from_cache, "encode_s": time.perf_counter() - begun}
@@ -200,6 +209,12 @@ class _Run:
         tiles = build_tile_grid(tissue, spec.encoder.input_px, spec.encoder.um_per_px, spec.min_tissue)
         return tissue, tiles
 
+    def _is_refused_beforehand(self, tissue: TissueMask, tiles: TileGrid) -> bool:
+        """Whether scale or picture already rule an answer out: then no class is shown on the way either."""
+        unread = Coverage(tissue_mm2=tissue.area_mm2, tiles_total=len(tiles), tiles_used=0, tiles_unreadable=0)
+        spec = self.bundle.spec
+        return any(scale_reasons(self.slide.mpp, spec)) or any(quality_reasons(self._inspect(tissue, tiles, unread)))
+
     def _inspect(self, tissue: TissueMask, tiles: TileGrid, coverage: Coverage) -> Quality:
         begun = time.perf_counter()
         quality = inspect_slide(
@@ -212,7 +227,7 @@ class _Run:
             reduce_in_decoder=self.settings.reduce_in_decoder,
         )
         self._check_cancelled()
-        self.timings["quality_s"] = time.perf_counter() - begun
+        self.timings["quality_s"] = self.timings.get("quality_s", 0.0) + time.perf_counter() - begun
         return quality
 
     def _conclude(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
-from napari_mmlnb.viewer.run_progress import RunProgress
 from napari_mmlnb.viewer.section import Section, say
+from napari_mmlnb.viewer.still_bar import StillBar
 
 STAGES = {
     "load": "Loading the model",
@@ -38,7 +38,7 @@ class RunBox(Section):
         self.cancel_button.setToolTip("Stop the classification")
         for button in (self.classify_button, self.cancel_button):
             button.setMinimumHeight(30)
-        self.progress = RunProgress()
+        self.progress = StillBar("Progress of the classification")
         row = QHBoxLayout()
         row.addWidget(self.classify_button, 2)
         row.addWidget(self.cancel_button, 1)

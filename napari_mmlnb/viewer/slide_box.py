@@ -9,7 +9,6 @@ from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QMenu,
-    QProgressBar,
     QPushButton,
     QSizePolicy,
     QVBoxLayout,
@@ -19,6 +18,7 @@ from qtpy.QtWidgets import (
 from napari_mmlnb.viewer.damage_list import DamageList
 from napari_mmlnb.viewer.section import Section, say, wrapped_label
 from napari_mmlnb.viewer.slide_facts import SlideFacts
+from napari_mmlnb.viewer.still_bar import StillBar
 
 PATIENCE_MS = 300
 NO_SLIDE = "No slide is open. Open one, or drop a slide file on the canvas."
@@ -123,19 +123,15 @@ class SlideBox(Section):
 
 
 class _Opening(QWidget):
-    """Says that a slide is being opened; where that takes its time, with a bar that moves, and the way out.
+    """Says that a slide is being opened; where that takes its time, how long it has taken, and the way out.
 
-    Most slides open in less than a tenth of a second. A bar that moves has the window painted anew many times a second,
-    which would keep the slide waiting where no graphics card paints.
+    Most slides open in less than a tenth of a second: a bar that comes and goes would only flicker.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.label = wrapped_label(role="quiet")
-        self.bar = QProgressBar()
-        self.bar.setRange(0, 0)
-        self.bar.setTextVisible(False)
-        self.bar.setAccessibleName("The slide is being opened")
+        self.bar = StillBar("The slide is being opened")
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setToolTip("Do not open this slide")
         self._patience = QTimer(self)
@@ -154,11 +150,13 @@ class _Opening(QWidget):
         """Say what is being opened."""
         self.label.setText(words)
         self._show_bar(False)
+        self.bar.begin()
         self._patience.start()
 
     def end(self) -> None:
         """It is open, or it is not."""
         self._patience.stop()
+        self.bar.end()
         self._show_bar(False)
 
     def _show_bar(self, shown: bool) -> None:

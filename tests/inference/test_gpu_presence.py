@@ -18,6 +18,7 @@ WITH_CUDA = TorchBuild(cuda="13.0", hip=None, mps=False, usable=())
         (Hardware(nvidia=True), CPU_ONLY, "built for processors only. Install one with CUDA"),
         (Hardware(nvidia=True), WITH_CUDA, "driver is missing or too old"),
         (Hardware(amd=True), WITH_CUDA, "ROCm"),
+        (Hardware(amd=True), TorchBuild(cuda=None, hip="6.4", mps=False, usable=()), "ROCm 6.4, cannot use it"),
         (Hardware(apple=True), CPU_ONLY, "not built for it"),
         (Hardware(apple=True), TorchBuild(None, None, True, ()), "macOS"),
     ],

@@ -81,6 +81,21 @@ def test_a_slide_that_will_be_refused_shows_no_class_in_between(tmp_path: Path, 
         assert not _estimates(_stream(small_slide, bundle, RunSettings(batch=4))), "nor from kept features"
 
 
+@pytest.mark.usefixtures("always_drawn")
+def test_a_slide_out_of_focus_shows_neither_class_nor_attention_while_it_is_read(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    soft = write_tiff(tmp_path / "soft.tiff", picture=tissue_picture(1900, 1900, grain_px=6), downsamples=(4.0,))
+    updates = _stream(soft, bundle, RunSettings(batch=4))
+    result = updates[-1].result
+    assert [reason.code for reason in result.abstain_reasons] == ["poor_quality"]
+    assert "focus" in result.abstain_reasons[0].text
+    shown = [u for u in updates[:-1] if u.maps is not None]
+    assert len(shown) >= 3
+    assert not _estimates(updates)
+    assert not any(np.isfinite(u.maps.attention).any() for u in shown)
+
+
 def _said(result: RunResult) -> dict[str, object]:
     return result.model_dump(exclude={"run_id", "created", "timings"})
 

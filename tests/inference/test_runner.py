@@ -114,8 +114,10 @@ def test_a_run_that_was_cut_off_goes_on_and_says_the_same(
     monkeypatch.setattr(feature_cache, "CHUNK_TILES", 4)
     settings = RunSettings(batch=2)
     anew = classify(small_slide, bundle, settings=replace(settings, cache_bytes=0))
+    encoded = [0]
     with pytest.raises(RunCancelledError):
-        classify(small_slide, bundle, settings=settings, cancelled=_after(3))
+        for update in classify(small_slide, bundle, settings=settings, stream=True, cancelled=lambda: encoded[-1] >= 6):
+            encoded.append(update.done)
     resumed = classify(small_slide, bundle, settings=settings)
     assert 4 <= resumed.timings["tiles_from_cache"] < resumed.coverage.tiles_total
     assert _answers(resumed) == _answers(anew)
@@ -134,12 +136,6 @@ def test_the_runtime_is_recorded_and_its_features_are_mixed_with_no_other_s(bund
     named = classify(small_slide, bundle, settings=RunSettings(runtime=other))
     assert (named.settings["runtime"], named.settings["runtime_reason"]) == (other, "asked for")
     assert named.timings["tiles_from_cache"] == 0
-
-
-def _after(asked: int) -> Callable[[], bool]:
-    """Cancels when it was asked so often."""
-    count = iter(range(10_000))
-    return lambda: next(count) >= asked
 
 
 def test_another_region_decodes_only_what_nobody_has_seen(

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 
-from napari_mmlnb.cli.checks.finding import Check, Finding, State
+from napari_mmlnb.cli.checks.finding import Check, Fact, Finding, State
 
 LITTLE_BYTES = 3 * 2**30
 """A run takes 1.5 GB beside the model and the libraries."""
@@ -20,26 +16,11 @@ _ASKING_S = 5.0
 _INSTALL = "See https://pytorch.org/get-started/locally for the command that installs PyTorch for this card"
 
 
-@dataclass(frozen=True)
-class Card:
-    """A graphics card that the system knows of.
-
-    Parameters
-    ----------
-    kind : str
-        Its maker.
-    text : str
-        Its name and driver, as far as they are known.
-    """
-
-    kind: str
-    text: str
-
-
 def _examine() -> Iterator[Finding]:
     import torch
 
     from napari_mmlnb.inference.device import choose_device
+    from napari_mmlnb.inference.runtimes.machine import usable_cores
 
     memory = psutil.virtual_memory()
     cores = usable_cores()
@@ -64,7 +45,7 @@ def _examine() -> Iterator[Finding]:
 def _examine_graphics() -> Iterator[Finding]:
     import torch
 
-    from napari_mmlnb.inference.device import choose_device
+    from napari_mmlnb.inference.device import idle_card
 
     if torch.cuda.is_available():
         yield _cuda()
@@ -72,34 +53,14 @@ def _examine_graphics() -> Iterator[Finding]:
     if torch.backends.mps.is_available():
         yield Finding("graphics card", State.OK, "Apple's, used through MPS")
         return
-    cards = present_cards()
-    if not cards:
-        # What a run would say; it takes less for a sign of a card than is asked for here.
-        idle = choose_device().warning
-        text = f"A CARD MAY BE THERE AND NOT BE USED: {idle}" if idle else "none found; the processor computes"
-        yield Finding("graphics card", State.WARNING if idle else State.ABSENT, text, idle and f"{_INSTALL}.")
+    idle = idle_card()
+    if not idle:
+        yield Finding("graphics card", State.ABSENT, "none found; the processor computes")
         return
-    yield unusable(cards, torch.version.cuda or torch.version.hip or "")
-
-
-def unusable(cards: tuple[Card, ...], built_with: str) -> Finding:
-    """What to say of cards that are there while PyTorch uses none.
-
-    Parameters
-    ----------
-    cards : tuple of Card
-        What the system knows of.
-    built_with : str
-        The version of CUDA or ROCm that PyTorch was built with; empty where with none.
-    """
-    named = "; ".join(card.text for card in cards)
-    if not built_with:
-        why, remedy = "this PyTorch was built without support for it", f"{_INSTALL}."
-    else:
-        why = f"PyTorch, built with {built_with}, cannot use it: the driver is missing, too old or not running"
-        remedy = f"Update the driver and start the machine again, or install an older build. {_INSTALL}."
-    text = f"A CARD IS THERE AND NOT USED ({named}): {why}. Everything is computed on the processor, many times slower."
-    return Finding("graphics card", State.WARNING, text, remedy, {"present": True, "used": False})
+    card = _named_by_its_driver()
+    text = f"A CARD IS THERE AND NOT USED{f' ({card})' if card else ''}: {idle}"
+    facts: dict[str, Fact] = {"present": True, "used": False}
+    yield Finding("graphics card", State.WARNING, text, f"{_INSTALL}, or update its driver.", facts)
 
 
 def _cuda() -> Finding:
@@ -119,45 +80,21 @@ def _cuda() -> Finding:
     return Finding("graphics card", State.OK, f"{name}, {free / 2**30:.1f} of {total / 2**30:.1f} GB free", facts=facts)
 
 
-def usable_cores() -> int:
-    """Cores that this process may run on, which can be fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):  # Linux only
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def present_cards() -> tuple[Card, ...]:
-    """Graphics cards fit for computing that the system knows of, whether PyTorch can use them or not."""
-    found = [_nvidia(), _amd(), _apple()]
-    return tuple(card for card in found if card is not None)
-
-
-def _nvidia() -> Card | None:
+def _named_by_its_driver() -> str:
+    """The NVIDIA card's name and driver, or that the driver does not answer; empty where there is none to ask."""
     tool = shutil.which("nvidia-smi")
-    if tool:
-        query = [tool, "--query-gpu=name,driver_version", "--format=csv,noheader"]
-        try:
-            asked = subprocess.run(query, capture_output=True, text=True, timeout=_ASKING_S, check=False)  # noqa: S603 - found on the path
-        except (OSError, subprocess.TimeoutExpired):
-            return Card("NVIDIA", "NVIDIA, whose driver does not answer")
-        lines = [line.strip() for line in asked.stdout.splitlines() if line.strip()]
-        if asked.returncode == 0 and lines:
-            name, _, driver = lines[0].partition(",")
-            return Card("NVIDIA", f"{name}, driver {driver.strip()}")
-        if Path("/dev/nvidiactl").exists():
-            return Card("NVIDIA", "NVIDIA, whose driver answers with an error")
-    if Path("/dev/nvidia0").exists() or Path("/proc/driver/nvidia/version").exists():
-        return Card("NVIDIA", "NVIDIA")
-    return None
-
-
-def _amd() -> Card | None:
-    return Card("AMD", "AMD") if Path("/dev/kfd").exists() else None
-
-
-def _apple() -> Card | None:
-    apple = platform.system() == "Darwin" and platform.machine() == "arm64"
-    return Card("Apple", "Apple's") if apple else None
+    if tool is None:
+        return ""
+    query = [tool, "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        asked = subprocess.run(query, capture_output=True, text=True, timeout=_ASKING_S, check=False)  # noqa: S603 - found on the path
+    except (OSError, subprocess.TimeoutExpired):
+        return "NVIDIA, whose driver does not answer"
+    lines = [line.strip() for line in asked.stdout.splitlines() if line.strip()]
+    if asked.returncode != 0 or not lines:
+        return "NVIDIA, whose driver answers with an error"
+    name, _, driver = lines[0].partition(",")
+    return f"{name}, driver {driver.strip()}"
 
 
 CHECK = Check("device", "Looking at the processor", _examine)

@@ -1,4 +1,4 @@
-"""How far a run has come; where nobody can know, how long it has been at it."""
+"""A progress bar that stands still: steps where they are known, else seconds."""
 
 from __future__ import annotations
 
@@ -8,28 +8,33 @@ from qtpy.QtWidgets import QProgressBar, QWidget
 _EVERY_MS = 1000
 
 
-class RunProgress(QProgressBar):
+class StillBar(QProgressBar):
     """A bar that counts steps, or seconds while the number of steps is unknown.
 
-    Not a bar that moves by itself: it has the window painted anew many times a second, which takes a whole core where
-    no graphics card paints, and keeps waiting the very engine that is being loaded (60 s instead of 15 were measured).
+    Not one that moves by itself: that has the window painted anew many times a second, which takes a core or two where
+    no graphics card paints, and keeps waiting whatever is being loaded.
+
+    Parameters
+    ----------
+    name : str
+        What it shows, for screen readers.
     """
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._since = QElapsedTimer()
         self._tick = QTimer(self)
         self._tick.setInterval(_EVERY_MS)
         self._tick.timeout.connect(self._count_seconds)
-        self.setAccessibleName("Progress of the classification")
+        self.setAccessibleName(name)
 
     def begin(self) -> None:
-        """The run has begun."""
+        """The work has begun."""
         self._since.start()
         self._wait()
 
     def show_steps(self, done: int, total: int) -> None:
-        """So many of so many steps of the stage are done; 0 of 0 where nobody knows."""
+        """So many of so many steps are done; 0 of 0 where nobody knows."""
         if total <= 0:
             self._wait()
             return
@@ -39,7 +44,7 @@ class RunProgress(QProgressBar):
         self.setFormat("%v / %m")
 
     def end(self) -> None:
-        """The run is over."""
+        """The work is over."""
         self._tick.stop()
 
     def _wait(self) -> None:
