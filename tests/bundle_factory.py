@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from napari_mmlnb.bundles.bundle import Bundle, shape_of, write_bundle
+from napari_mmlnb.bundles.bundle import Bundle, TrainedParts, shape_of, write_bundle
 from napari_mmlnb.bundles.calibration import Calibration, FamiliarityLimits
 from napari_mmlnb.bundles.encoder_weights import shared_encoder
 from napari_mmlnb.bundles.selftest import write_selftest
@@ -81,7 +81,8 @@ def make_bundle(
     )
     familiarity, slides = Familiarity(encoder.dimension), SlideFamiliarity(encoder.dimension, rank=2)
     model = Mmlnb(shape_of(system, len(CLASSES))).eval()
-    bundle = Bundle(folder, spec, calibration, model, familiarity, tokenizer, encoder, slides)
+    parts = TrainedParts(folder, spec, model, familiarity, tokenizer, encoder)
+    bundle = parts.with_calibration(calibration, slides)
     pixels = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
     write_selftest(bundle, torch.from_numpy(pixels), "neuropil-like material: none")
     return write_bundle(bundle)

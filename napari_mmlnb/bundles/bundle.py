@@ -65,46 +65,30 @@ class TrainedParts:
     def with_calibration(self, calibration: Calibration, slides: SlideFamiliarity) -> Bundle:
         """The bundle that these parts make with what calibration found."""
         return Bundle(
-            self.folder,
-            self.spec,
-            calibration,
-            self.system,
-            self.familiarity,
-            self.tokenizer,
-            self.encoder,
-            slides,
+            folder=self.folder,
+            spec=self.spec,
+            system=self.system,
+            familiarity=self.familiarity,
+            tokenizer=self.tokenizer,
+            encoder=self.encoder,
+            calibration=calibration,
+            slide_familiarity=slides,
         )
 
 
 @dataclass(frozen=True)
-class Bundle:
-    """A loaded bundle. Modules are on the CPU, in evaluation mode.
+class Bundle(TrainedParts):
+    """A loaded bundle: what training made, and what calibration found out about it.
 
     Parameters
     ----------
-    folder : Path
-        Where it lies.
-    spec, calibration
-        What `bundle.yaml` and `calibration.json` say.
-    system : Mmlnb
-        The trained network from tile features to logits.
-    familiarity : Familiarity
-        How far a tile lies from the training tiles.
-    tokenizer : TextTokenizer
-        Of the text branch.
-    encoder : PatchEncoder
-        From pixels to tile features.
+    calibration : Calibration
+        What `calibration.json` says.
     slide_familiarity : SlideFamiliarity
         How far a slide as a whole lies from the training slides.
     """
 
-    folder: Path
-    spec: BundleSpec
     calibration: Calibration
-    system: Mmlnb
-    familiarity: Familiarity
-    tokenizer: TextTokenizer
-    encoder: PatchEncoder
     slide_familiarity: SlideFamiliarity
 
     @property

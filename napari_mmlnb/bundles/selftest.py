@@ -32,7 +32,7 @@ Encode = Callable[[Tiles], npt.NDArray[np.float32]]
 """(B, H, W, 3) uint8 to (B, F) float32."""
 
 
-def _answers(bundle: Bundle | TrainedParts, features: Tensor, ids: Tensor, device: torch.device) -> dict[str, Tensor]:
+def _answers(bundle: TrainedParts, features: Tensor, ids: Tensor, device: torch.device) -> dict[str, Tensor]:
     """What the bundle says of tiles with these features, taken as the bag of one slide, with the stored text."""
     with torch.inference_mode():
         system = bundle.system.to(device)
@@ -49,7 +49,7 @@ def _answers(bundle: Bundle | TrainedParts, features: Tensor, ids: Tensor, devic
         return {name: tensor.float().cpu().contiguous() for name, tensor in answers.items()}
 
 
-def _encoded(bundle: Bundle | TrainedParts, pixels: Tensor, device: torch.device) -> Tensor:
+def _encoded(bundle: TrainedParts, pixels: Tensor, device: torch.device) -> Tensor:
     with torch.inference_mode():
         features: Tensor = bundle.encoder.to(device)(pixels.to(device))
     return features
@@ -61,12 +61,12 @@ def selftest_tiles(bundle: Bundle) -> Tiles:
     return tiles
 
 
-def write_selftest(bundle: Bundle | TrainedParts, pixels: Tensor, text: str) -> None:
+def write_selftest(bundle: TrainedParts, pixels: Tensor, text: str) -> None:
     """Store tiles, a text and the answers to them.
 
     Parameters
     ----------
-    bundle : Bundle or TrainedParts
+    bundle : TrainedParts
         Freshly trained.
     pixels : Tensor
         (N, H, W, 3) uint8, a few tiles.
