@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import psutil
@@ -31,7 +32,7 @@ import torch
 
 from napari_mmlnb import classify, open_slide
 from napari_mmlnb.bundles.kept import kept_bundle
-from napari_mmlnb.inference import runner
+from napari_mmlnb.inference import gathering
 from napari_mmlnb.inference.answer import answer_image, rate_tiles
 from napari_mmlnb.inference.classify_rate import PeakMemory
 from napari_mmlnb.inference.encoding import EncodedBatch
@@ -60,8 +61,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.part:
         # Made-up features must not lie where those of real runs do.
-        runner.cache_folder = lambda: options.kept
-        print(json.dumps(PARTS[options.part](options)))
+        with patch.object(gathering, "cache_folder", lambda: options.kept):
+            print(json.dumps(PARTS[options.part](options)))
         return
     with tempfile.TemporaryDirectory() as folder:
         options.kept = Path(folder)
@@ -105,9 +106,9 @@ def fill(options: argparse.Namespace) -> dict:
             noise = random.standard_normal((len(indices), len(mean)), dtype=np.float32)
             yield EncodedBatch(indices, mean + SPREAD * deviation * noise, indices[:0])
 
-    runner.TileReader, runner.encode_tiles = Order, made_up
-    with open_slide(options.slide, mpp=options.mpp) as slide:
-        result = runner.classify(slide, bundle)
+    instead = patch.multiple(gathering, TileReader=Order, encode_tiles=made_up)
+    with instead, open_slide(options.slide, mpp=options.mpp) as slide:
+        result = classify(slide, bundle)
     return {"tiles": result.coverage.tiles_total}
 
 

@@ -80,6 +80,9 @@ class OpenVinoRuntime:
         self._requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(streams):
             self._requests.put(compiled.create_infer_request())
+        # OpenVINO's Python layer sets itself up during the first call, and two threads that make it at once wait for
+        # each other for ever (a C++ static that needs Python's lock): the first one is made here, by one thread.
+        self.encode(np.zeros(self._shape, np.uint8))
 
     def encode(self, pixels: RGB) -> FeatureArray:
         """See `EncoderRuntime`."""
