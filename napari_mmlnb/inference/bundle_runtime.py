@@ -14,12 +14,12 @@ from napari_mmlnb.bundles.bundle import Bundle
 from napari_mmlnb.bundles.selftest import selftest_failure, selftest_tiles
 from napari_mmlnb.bundles.spec import SELFTEST_FILE
 from napari_mmlnb.inference.code_version import code_digest
+from napari_mmlnb.inference.kept import key_of, recall, remember
 from napari_mmlnb.inference.runtimes.base import EncoderRuntime
 from napari_mmlnb.inference.runtimes.choice import ChosenRuntime, choose_runtime
-from napari_mmlnb.inference.runtimes.kept import key_of, recall, remember
 from napari_mmlnb.inference.runtimes.weights import weights_digest
 
-_KIND = "selftests"
+_KIND = "runtimes/selftests"
 _ONE_AT_A_TIME = threading.Lock()
 
 

@@ -170,14 +170,14 @@ def _alone(slide: Slide, model: str, count: int) -> tuple[float, float]:
     from napari_mmlnb.inference.bundle_runtime import bundle_runtime  # noqa: PLC0415
     from napari_mmlnb.inference.device import choose_device  # noqa: PLC0415
     from napari_mmlnb.inference.encoding import encode_tiles  # noqa: PLC0415
-    from napari_mmlnb.inference.inspection import find_slide_tissue  # noqa: PLC0415
+    from napari_mmlnb.inference.slide_view import view_slide  # noqa: PLC0415
     from napari_mmlnb.slides.tile_grid import build_tile_grid  # noqa: PLC0415
     from napari_mmlnb.slides.tile_order import fair_order  # noqa: PLC0415
     from napari_mmlnb.slides.tile_reader import TileReader  # noqa: PLC0415
 
     bundle = kept_bundle(model)
     spec = bundle.spec
-    tissue = find_slide_tissue(slide, spec.tissue_um_per_px)
+    tissue = view_slide(slide, spec.tissue_um_per_px, keep=False).tissue
     tiles = build_tile_grid(tissue, spec.encoder.input_px, spec.encoder.um_per_px, spec.min_tissue)
     order = fair_order(tiles, slide.stored_tile_um(tiles.um_per_px))[:count]
     settings = RunSettings()

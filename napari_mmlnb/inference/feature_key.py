@@ -8,8 +8,8 @@ which only choose among the tiles; nor the classifier.
 from __future__ import annotations
 
 from napari_mmlnb.inference.code_version import code_digest
+from napari_mmlnb.inference.kept import key_of
 from napari_mmlnb.inference.runtimes.base import EncoderRuntime
-from napari_mmlnb.inference.runtimes.kept import key_of
 from napari_mmlnb.inference.runtimes.weights import facts_text, weights_digest
 from napari_mmlnb.slides.slide import Slide
 from napari_mmlnb.slides.tile_grid import TileGrid

@@ -11,24 +11,18 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from napari_mmlnb.inference.slide_view import view_slide
 from napari_mmlnb.quality.blur import COARSEST_UM_PER_PX
-from napari_mmlnb.quality.slide_quality import (
-    OverviewQuality,
-    QualityLimits,
-    SlideQuality,
-    judge_slide,
-    measure_overview,
-)
+from napari_mmlnb.quality.slide_quality import QualityLimits, SlideQuality, judge_slide
 from napari_mmlnb.quality.tile_quality import TileQuality, measure_tiles
 from napari_mmlnb.result import Coverage, Quality, QualityFinding
-from napari_mmlnb.slides.overview import Overview, read_overview
 from napari_mmlnb.slides.slide import Slide
 from napari_mmlnb.slides.tile_grid import TileGrid
 from napari_mmlnb.slides.tile_reader import TileReader
-from napari_mmlnb.slides.tissue import TissueMask, find_tissue
+from napari_mmlnb.slides.tissue import TissueMask
 
 SAMPLED_TILES = 64
-_TISSUE, _OVERVIEW, _FROM_AFAR, _TILES = "tissue", "overview", "picture from afar", "picture of tiles"
+_TILES = "picture of tiles"
 
 Figures = dict[tuple[int, int], TileQuality]
 """What is known of tiles, by their cells."""
@@ -88,8 +82,7 @@ def inspect_slide(
     Quality
         For the record.
     """
-    scale = tissue.grid.spacing_um[0]
-    seen = slide.findings.once(_FROM_AFAR, scale, lambda: _from_afar(slide, scale)).within(tissue.mask)
+    seen = view_slide(slide, tissue.grid.spacing_um[0], keep=False).quality.within(tissue.mask)
     key = (tiles.grid.spacing_um, tiles.grid.origin_um, tiles.um_per_px, reduce_in_decoder, seen.glass)
     known: Figures = slide.findings.once(_TILES, key, dict)
     judged = tiles.um_per_px <= COARSEST_UM_PER_PX
@@ -103,25 +96,6 @@ def inspect_slide(
     limits = QualityLimits(tissue_mm2=None, unreadable=unreadable_share)
     tried = (coverage.tiles_unreadable, coverage.tiles_used + coverage.tiles_unreadable)
     return _record(judge_slide(measured, seen, limits, tried), measured)
-
-
-def find_slide_tissue(slide: Slide, um_per_px: float) -> TissueMask:
-    """The tissue of all of an open slide; found once, and the overview is kept to be judged when the run is over."""
-    return slide.findings.once(
-        _TISSUE, um_per_px, lambda: find_tissue(slide, um_per_px, overview=_overview(slide, um_per_px))
-    )
-
-
-def _overview(slide: Slide, um_per_px: float) -> Overview:
-    return slide.findings.once(_OVERVIEW, um_per_px, lambda: read_overview(slide, um_per_px, slide.bounds))
-
-
-def _from_afar(slide: Slide, um_per_px: float) -> OverviewQuality:
-    """Pen and folds over all of the slide's tissue."""
-    tissue = find_slide_tissue(slide, um_per_px)
-    seen = measure_overview(_overview(slide, um_per_px).rgb, tissue.mask, um_per_px)
-    slide.findings.drop(_OVERVIEW)
-    return seen
 
 
 def _measured(

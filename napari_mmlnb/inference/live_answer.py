@@ -77,6 +77,7 @@ class LiveAnswer:
         self._stop = None if stop_level is None else EarlyStop(stop_level, len(order))
         self._next_s = time.perf_counter() + SECONDS_BETWEEN_MAPS
         self._begun = False
+        self._judged: tuple[Rows, bool] = (np.zeros(0, np.int64), False)
 
     def add(self, batch: EncodedBatch) -> None:
         """Take in a batch."""
@@ -129,8 +130,11 @@ class LiveAnswer:
         return seen if max(seen.probabilities.values()) >= limits.min_probability else None
 
     def _familiar(self, seen: Rows) -> bool:
-        some = seen[np.linspace(0, len(seen) - 1, min(len(seen), _MOST_JUDGED)).astype(np.int64)]
-        return looks_familiar(self._bundle, self._bag.features_of(some))
+        """Whether these tiles do; the last answer is kept, for the map and the class often rest on the same tiles."""
+        if not np.array_equal(seen, self._judged[0]):
+            some = seen[np.linspace(0, len(seen) - 1, min(len(seen), _MOST_JUDGED)).astype(np.int64)]
+            self._judged = (seen, looks_familiar(self._bundle, self._bag.features_of(some)))
+        return self._judged[1]
 
     def stable_after(self) -> int | None:
         """After how many tiles of the fair order the class was stable; None while it is not, or nobody asked."""

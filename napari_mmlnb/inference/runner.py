@@ -22,7 +22,7 @@ from napari_mmlnb.inference.bundle_runtime import bundle_runtime
 from napari_mmlnb.inference.device import DeviceChoice, choose_device
 from napari_mmlnb.inference.evidence import describe_evidence
 from napari_mmlnb.inference.gathering import Gathering
-from napari_mmlnb.inference.inspection import find_slide_tissue, inspect_slide
+from napari_mmlnb.inference.inspection import inspect_slide
 from napari_mmlnb.inference.rasters import Rasters
 from napari_mmlnb.inference.record import (
     model_record,
@@ -38,6 +38,7 @@ from napari_mmlnb.inference.runtimes.choice import ChosenRuntime, is_measured
 from napari_mmlnb.inference.runtimes.registry import AUTO
 from napari_mmlnb.inference.settings import RunSettings, RunUpdate
 from napari_mmlnb.inference.shift import measure_shift, tile_distances
+from napari_mmlnb.inference.slide_view import view_slide
 from napari_mmlnb.result import (
     AbstainReason,
     Coverage,
@@ -201,9 +202,9 @@ class _Run:
     def _find_tiles(self) -> tuple[TissueMask, TileGrid]:
         spec = self.bundle.spec
         roi = read_roi(self.settings.roi, self.slide.scanned_grid) if self.settings.roi else None
-        tissue = find_slide_tissue(self.slide, spec.tissue_um_per_px)
+        tissue = view_slide(self.slide, spec.tissue_um_per_px, keep=bool(self.settings.cache_bytes)).tissue
         tissue = tissue if roi is None else tissue.restrict(roi)
-        if roi is not None and not roi.rasterise(tissue.grid).any():
+        if roi is not None and not tissue.mask.any() and not roi.rasterise(tissue.grid).any():
             raise RequestError("The regions of --roi lie outside the slide.", "Were they drawn on another slide?")
         self._check_cancelled()
         tiles = build_tile_grid(tissue, spec.encoder.input_px, spec.encoder.um_per_px, spec.min_tissue)

@@ -80,8 +80,9 @@ def block_order(tiles: TileGrid, stored_um: tuple[float, float] | None = None) -
 def tile_blocks(tiles: TileGrid, stored_um: tuple[float, float] | None = None) -> Order:
     """The number of the block in which each tile lies, (n,) int64; parameters as in `fair_order`."""
     sides = [block_side(tiles.grid.spacing_um[axis], None if stored_um is None else stored_um[axis]) for axis in (0, 1)]
-    _, block = np.unique(tiles.cells // sides, axis=0, return_inverse=True)
-    return block.reshape(-1).astype(np.int64)
+    row, column = (tiles.cells // sides).astype(np.int64).T
+    _, block = np.unique(row * tiles.grid.shape[1] + column, return_inverse=True)
+    return block.astype(np.int64)
 
 
 def block_side(tile_um: float, stored_um: float | None) -> int:

@@ -6,6 +6,7 @@ How tissue is told from all else is in `napari_mmlnb.slides.segmentation`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -98,7 +99,7 @@ class TissueMask:
     scanned: Region | None = None
     edits: tuple[TissueEdit, ...] = ()
 
-    @property
+    @cached_property
     def area_mm2(self) -> float:
         """Area of the tissue, square millimetres; what of a pixel lies outside of what was scanned does not count."""
         return self._mm2(self.mask)

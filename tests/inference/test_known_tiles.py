@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from napari_mmlnb.bundles.bundle import Bundle
-from napari_mmlnb.inference import feature_cache, gathering, inspection
+from napari_mmlnb.inference import feature_cache, gathering, slide_view
 from napari_mmlnb.inference.runner import classify
 from napari_mmlnb.inference.settings import RunSettings
 from napari_mmlnb.slides.slide import open_slide
@@ -51,7 +51,7 @@ def test_another_region_of_an_open_slide_needs_neither_the_disk_nor_the_encoder(
 
         monkeypatch.setattr(feature_cache.FeatureCache, "load", nothing)
         monkeypatch.setattr(gathering, "rate_tiles", nothing)
-        monkeypatch.setattr(inspection, "find_tissue", nothing)
+        monkeypatch.setattr(slide_view, "find_tissue", nothing)
         half = classify(slide, bundle, settings=region)
         again = classify(slide, bundle)
     assert 4 < half.coverage.tiles_used < whole.coverage.tiles_used

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 import torch
@@ -11,8 +12,8 @@ from pydantic import BaseModel, ConfigDict
 
 from napari_mmlnb.errors import BundleError, RequestError
 from napari_mmlnb.inference.code_version import code_digest
+from napari_mmlnb.inference.kept import key_of, recall, remember
 from napari_mmlnb.inference.runtimes.base import EncoderRuntime
-from napari_mmlnb.inference.runtimes.kept import key_of, recall, remember
 from napari_mmlnb.inference.runtimes.machine import device_name, usable_cores
 from napari_mmlnb.inference.runtimes.measure import RuntimeFigure, first_line, measure_runtimes, precision_refusal
 from napari_mmlnb.inference.runtimes.registry import AUTO, RUNTIMES
@@ -23,7 +24,7 @@ from napari_mmlnb.slides.backends.base import RGB
 Test = Callable[[EncoderRuntime], str]
 """Says what is wrong with a runtime's answers; nothing where they are right."""
 
-_KIND = "choices"
+_KIND = "runtimes/choices"
 _LIBRARIES = ("napari-mmlnb", "numpy", "openvino", "timm", "torch")
 
 
@@ -166,6 +167,7 @@ def _reason(figures: tuple[RuntimeFigure, ...], failures: dict[str, str]) -> str
     return "; ".join(parts)
 
 
+@cache
 def _version(library: str) -> str | None:
     try:
         return version(library)

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from napari_mmlnb.inference.code_version import code_digest
+from napari_mmlnb.inference.kept import key_of, made_once
 from napari_mmlnb.inference.runtimes.base import (
     CPU_BATCH,
     EncoderRuntime,
@@ -30,7 +31,6 @@ from napari_mmlnb.inference.runtimes.base import (
     RuntimeFacts,
     wrong_device,
 )
-from napari_mmlnb.inference.runtimes.kept import key_of, made_once
 from napari_mmlnb.inference.runtimes.machine import processor, usable_cores
 from napari_mmlnb.inference.runtimes.reference import plain
 from napari_mmlnb.inference.runtimes.weights import facts_text, weights_digest
@@ -164,7 +164,7 @@ def _compiled(encoder: PatchEncoder, network: Mapping[str, object], properties: 
         (folder / _COMPILED).write_bytes(_bytes(fresh[0].export_model()))
 
     key = key_of({**network, **properties, "machine": processor()})
-    folder = made_once("openvino-compiled", key, make)
+    folder = made_once("runtimes/openvino-compiled", key, make)
     if fresh:
         return fresh[0]
     if folder is None:
@@ -185,7 +185,7 @@ def _network(encoder: PatchEncoder, network: Mapping[str, object]) -> Any:
         fresh.append(_converted(encoder, int(str(network["tile_px"]))))
         openvino.save_model(fresh[0], folder / _NETWORK, compress_to_fp16=False)
 
-    folder = made_once("openvino-networks", key_of(network), make)
+    folder = made_once("runtimes/openvino-networks", key_of(network), make)
     if fresh:
         return fresh[0]
     if folder is None:

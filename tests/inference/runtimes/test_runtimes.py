@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from napari_mmlnb.inference.kept import kept_folder
 from napari_mmlnb.inference.runtimes import openvino_cpu
-from napari_mmlnb.inference.runtimes.kept import kept_folder
 from napari_mmlnb.inference.runtimes.openvino_cpu import OPENVINO_BFLOAT16, OPENVINO_FLOAT32
 from napari_mmlnb.inference.runtimes.reference import MIN_COSINE, least_cosine, reference_features
 from napari_mmlnb.inference.runtimes.registry import RUNTIMES
@@ -112,7 +112,7 @@ def test_a_network_is_converted_once_and_again_when_its_files_are_damaged(monkey
     first = OPENVINO_FLOAT32.build(encoder, CPU, TILE_PX).encode(pixels)
     np.testing.assert_array_equal(OPENVINO_FLOAT32.build(encoder, CPU, TILE_PX).encode(pixels), first)
     assert len(converted) == 1, "the second start finds what the first has made"
-    for kind in ("openvino-compiled", "openvino-networks"):
+    for kind in ("runtimes/openvino-compiled", "runtimes/openvino-networks"):
         for file in kept_folder(kind).rglob("*.b*"):
             data = bytearray(file.read_bytes())
             data[len(data) // 2] ^= 0xFF

@@ -1,4 +1,4 @@
-"""What a machine has found out and made once, kept in the person's cache folder.
+"""What a machine has found out or made once, kept in the person's cache folder.
 
 Two processes may find out the same at once: what is whole first is what counts, and both go on with it. What was
 damaged is found out or made again. Where nothing can be written, nothing is kept.
@@ -28,8 +28,8 @@ Fact = TypeVar("Fact", bound=BaseModel)
 
 
 def kept_folder(kind: str) -> Path:
-    """Where things of a kind are kept."""
-    return user_cache_path("napari-mmlnb", appauthor=False) / "runtimes" / kind
+    """Where things of a kind are kept; a kind may stand below another one, as in "runtimes/choices"."""
+    return user_cache_path("napari-mmlnb", appauthor=False) / kind
 
 
 def key_of(facts: Mapping[str, object]) -> str:
@@ -73,6 +73,15 @@ def remember(kind: str, key: str, fact: Fact) -> Fact:
     return fact
 
 
+def kept_files(kind: str, key: str) -> Path | None:
+    """The folder that `made_once` has left, every file of it as it was written; None where there is none."""
+    folder = kept_folder(kind) / key
+    if not _whole(folder):
+        return None
+    _touch(folder)
+    return folder
+
+
 def made_once(kind: str, key: str, make: Callable[[Path], None]) -> Path | None:
     """A folder of files that are costly to make.
 
@@ -88,10 +97,10 @@ def made_once(kind: str, key: str, make: Callable[[Path], None]) -> Path | None:
     Path or None
         The folder, every file of it as it was written; None where nothing can be kept.
     """
+    kept = kept_files(kind, key)
+    if kept is not None:
+        return kept
     folder = kept_folder(kind) / key
-    if _whole(folder):
-        _touch(folder)
-        return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _sweep(folder.parent)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from napari_mmlnb.inference.runtimes.kept import kept_folder, key_of, made_once, recall, remember
+from napari_mmlnb.inference.kept import kept_folder, key_of, made_once, recall, remember
 
 
 class Fact(BaseModel):
