@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from napari_mmlnb.errors import MmlnbError, RequestError
+from napari_mmlnb.errors import BundleError, MmlnbError, RequestError
 
 if TYPE_CHECKING:
     from napari_mmlnb.bundles.hub import RemoteFile
@@ -208,12 +208,20 @@ def checked(name: str, device: str) -> dict[str, Any]:
     from napari_mmlnb.bundles.registry import available_bundles, load_bundle
     from napari_mmlnb.bundles.selftest import run_selftest
     from napari_mmlnb.bundles.spec import SPEC_FILE
+    from napari_mmlnb.inference.bundle_runtime import bundle_runtime, runtime_failure
     from napari_mmlnb.inference.device import choose_device
 
     chosen = choose_device(device).device
+    runtime = ""
     if name in {b.name for b in available_bundles()} or (Path(name) / SPEC_FILE).is_file():
         bundle = load_bundle(name)
         run_selftest(bundle, chosen)
+        # A run does not ask again what was passed once; who checks wants to know how it is now.
+        computes = bundle_runtime(bundle, chosen).runtime
+        failure = runtime_failure(bundle, chosen, computes)
+        if failure:
+            raise BundleError(bundle.spec.name, failure, "Do not trust this model here; try --runtime torch-float32.")
+        runtime = computes.facts.name
         kind, encoder, digest, licence = "bundle", bundle.encoder, bundle.weights_sha256, bundle.spec.licence
     else:
         encoder = load_encoder(name)
@@ -232,6 +240,7 @@ def checked(name: str, device: str) -> dict[str, Any]:
         "dimension": len(vector),
         "device": chosen.type,
         "precision": facts.precision,
+        "runtime": runtime,
         "pooling": facts.pooling.name,
         "input_px": side,
         "licence": licence,

@@ -96,13 +96,18 @@ def _failure(bundle: Bundle, device: torch.device, runtime: EncoderRuntime) -> s
     )
     if recall(_KIND, key, _Passed) is not None:
         return ""
-    failure = selftest_failure(
+    failure = runtime_failure(bundle, device, runtime)
+    if not failure:
+        remember(_KIND, key, _Passed(bundle=bundle.spec.name, runtime=runtime.facts.name))
+    return failure
+
+
+def runtime_failure(bundle: Bundle, device: torch.device, runtime: EncoderRuntime) -> str:
+    """Ask a bundle's stored question of a runtime, now: empty if it answers rightly; see `selftest_failure`."""
+    return selftest_failure(
         bundle,
         device,
         runtime.encode,
         f"{runtime.facts.name} on {device.type}",
         reduced=runtime.facts.precision != "float32",
     )
-    if not failure:
-        remember(_KIND, key, _Passed(bundle=bundle.spec.name, runtime=runtime.facts.name))
-    return failure

@@ -35,7 +35,7 @@ def test_this_machine_is_looked_at_whole(mmlnb):
     found = {finding["name"]: finding for finding in record["findings"]}
     needed = {"program", "packages", "processor", "device", "OpenSlide", "TIFF", "JPEG", "JPEG 2000", "DICOM"}
     assert needed | {"OME-Zarr", "feature cache", "bundle nb-phantom", "rate"} <= set(found)
-    assert {"graphics card", "OpenVINO", "viewer", "remote slides"} <= set(found)
+    assert {"graphics card", "OpenVINO", "runtimes", "viewer", "remote slides"} <= set(found)
     for name in needed:
         assert found[name]["state"] == "ok", found[name]
     assert found["bundle nb-phantom"]["state"] == "ok"

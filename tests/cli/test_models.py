@@ -6,7 +6,11 @@ import json
 
 import pytest
 
+from napari_mmlnb.cli.models import checked
 from napari_mmlnb.describe.registry import describers
+from napari_mmlnb.errors import BundleError
+from napari_mmlnb.inference import bundle_runtime
+from napari_mmlnb.inference.runtimes.registry import RUNTIMES
 from napari_mmlnb.models.encoders.registry import ENCODERS, UNSUPPORTED
 
 
@@ -48,6 +52,14 @@ def test_checking_a_bundle_runs_its_self_test(mmlnb, model):
     rows = dict(line.split(maxsplit=1) for line in ended.stdout.splitlines() if not line.startswith("input px"))
     assert (rows["kind"], rows["encoder"], rows["dimension"]) == ("bundle", "efficientnet_lite0", "1584")
     assert rows["licence"] == "BSD-3-Clause"  # the bundle's, not its encoder's
+    assert rows["runtime"] in RUNTIMES.names
+
+
+def test_checking_a_bundle_asks_what_would_compute_even_if_it_has_passed_before(model, monkeypatch):
+    assert checked(model, "cpu")["runtime"] in RUNTIMES.names
+    monkeypatch.setattr(bundle_runtime, "selftest_failure", lambda *args, **kwargs: "The self-test fails.")
+    with pytest.raises(BundleError, match="The self-test fails"):
+        checked(model, "cpu")
 
 
 @pytest.mark.parametrize(
