@@ -1,0 +1,146 @@
+"""Which cases are learned from, which choose the epoch, which are reported: never one patient in two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_mmlnb.errors import RequestError
+
+Rows = npt.NDArray[np.int64]
+
+FEWEST_PATIENTS = 3
+"""Of a class, so that each part may have one."""
+PUBLISHED_SEED = 2024
+PUBLISHED_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows of a cohort.
+
+    Parameters
+    ----------
+    name : str
+        How it was made: "patient", "given" or "image_level_as_published".
+    train, selection, report : ndarray
+        (n,) int64 rows, in increasing order. In the published split the last two are the same.
+    """
+
+    name: str
+    train: Rows
+    selection: Rows
+    report: Rows
+
+
+def split_by_patient(
+    classes: Sequence[int], patients: Sequence[str], class_names: Sequence[str], seed: int, parts: int = 5
+) -> Split:
+    """A part of all patients to report on, one to select on, the others to learn from; classes in like shares.
+
+    Parameters
+    ----------
+    classes : sequence of int
+        (n,) class numbers.
+    patients : sequence of str
+        (n,).
+    class_names : sequence of str
+        For messages.
+    seed : int
+        The same seed gives the same split.
+    parts : int
+        One of so many is reported, one selects.
+
+    Raises
+    ------
+    RequestError
+        If a class has fewer than `FEWEST_PATIENTS` patients: one of the parts could not have it.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 - the extra `train`
+
+    y, groups = np.asarray(classes, dtype=np.int64), np.asarray(patients)
+    for number, name in enumerate(class_names):
+        count = len(set(groups[y == number].tolist()))
+        if count < FEWEST_PATIENTS:
+            raise RequestError(
+                f"The class {name} has {count} patient{'' if count == 1 else 's'}; at least {FEWEST_PATIENTS} are "
+                "needed to learn, to select and to report on different ones.",
+                "Add patients of this class, or leave the class out.",
+            )
+    least = min(len(set(groups[y == number].tolist())) for number in range(len(class_names)))
+    folds = min(parts, least)
+    report, rest = _fold(StratifiedGroupKFold(folds, shuffle=True, random_state=seed), y, groups, class_names)
+    inner = StratifiedGroupKFold(max(2, folds - 1), shuffle=True, random_state=seed)
+    selection, train = (rest[rows] for rows in _fold(inner, y[rest], groups[rest], class_names))
+    return Split("patient", np.sort(train), np.sort(selection), np.sort(report))
+
+
+def _fold(folds: Any, classes: Rows, groups: npt.NDArray[np.str_], names: Sequence[str]) -> tuple[Rows, Rows]:
+    """The first fold that has every class on both sides: its rows, and the others."""
+    for others, part in folds.split(classes, classes, groups):
+        if len(set(classes[part].tolist())) == len(set(classes[others].tolist())) == len(names):
+            return part.astype(np.int64), others.astype(np.int64)
+    raise RequestError(
+        "The patients cannot be split so that every part has every class.",
+        "Some class has few patients with many images; add patients, or try another seed.",
+    )
+
+
+def split_as_given(parts: Sequence[str], patients: Sequence[str]) -> Split:
+    """The split that the table names, checked.
+
+    Parameters
+    ----------
+    parts : sequence of str
+        (n,) "train", "selection" or "report".
+    patients : sequence of str
+        (n,).
+
+    Raises
+    ------
+    RequestError
+        If a part is unknown or empty, or a patient is in two of them.
+    """
+    known = ("train", "selection", "report")
+    strange = sorted(set(parts) - set(known))
+    if strange:
+        raise RequestError(f"The split names the part {strange[0]!r}; known are {', '.join(known)}.")
+    missing = [name for name in known if name not in parts]
+    if missing:
+        raise RequestError(f"The split has no rows of the part {missing[0]}.")
+    where: dict[str, set[str]] = {}
+    for part, patient in zip(parts, patients, strict=True):
+        where.setdefault(patient, set()).add(part)
+    torn = [patient for patient, in_parts in where.items() if len(in_parts) > 1]
+    if torn:
+        # How many, not who: patients' names do not belong into a log.
+        raise RequestError(
+            f"{len(torn)} of {len(where)} patients are in more than one part of the split: what is reported would have "
+            "been learned.",
+            "Put all images of a patient into one part.",
+        )
+    rows = np.asarray(parts)
+    return Split("given", *(np.flatnonzero(rows == name).astype(np.int64) for name in known))
+
+
+def split_as_published(count: int) -> Split:
+    """MMLNB's own: 80 to 20 at random over images, seed 2024; the same fifth selects the epoch and is reported.
+
+    Patients are on both sides, so its figures are too good. It is here to repeat the paper, under a name that says so.
+    The paper's code draws with its own libraries; these rows need not be the same.
+
+    Raises
+    ------
+    RequestError
+        If there are too few images for a fifth.
+    """
+    if count < 1 / PUBLISHED_SHARE:
+        raise RequestError(f"{count} images are too few to split.")
+    order = np.random.default_rng(PUBLISHED_SEED).permutation(count)
+    held = round(count * PUBLISHED_SHARE)
+    report = np.sort(order[:held]).astype(np.int64)
+    return Split("image_level_as_published", np.sort(order[held:]).astype(np.int64), report, report)

@@ -1,0 +1,86 @@
+"""No patient is on two sides of a split, and what cannot be split is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_mmlnb.errors import RequestError
+from napari_mmlnb.training.splits import Split, split_as_given, split_as_published, split_by_patient
+
+NAMES = ("ud", "pd", "d")
+
+
+def _cohort(seed: int, patients: int) -> tuple[list[int], list[str]]:
+    random = np.random.default_rng(seed)
+    classes, of = [], []
+    for number in range(patients):
+        for _ in range(int(random.integers(1, 6))):
+            classes.append(number % len(NAMES))
+            of.append(f"p{number}")
+    order = random.permutation(len(of))
+    return [classes[i] for i in order], [of[i] for i in order]
+
+
+def _patients(split: Split, of: list[str]) -> list[set[str]]:
+    return [{of[i] for i in rows} for rows in (split.train, split.selection, split.report)]
+
+
+@given(seed=st.integers(0, 1000), patients=st.integers(9, 60))
+def test_each_patient_is_in_one_part_and_each_part_has_every_class(seed: int, patients: int) -> None:
+    classes, of = _cohort(seed, patients)
+    split = split_by_patient(classes, of, NAMES, seed)
+    train, selection, report = _patients(split, of)
+    assert not train & selection
+    assert not train & report
+    assert not selection & report
+    assert sorted([*split.train, *split.selection, *split.report]) == list(range(len(of)))
+    for rows in (split.train, split.selection, split.report):
+        assert {classes[i] for i in rows} == {0, 1, 2}
+    again = split_by_patient(classes, of, NAMES, seed)
+    assert (again.report == split.report).all()
+
+
+def test_about_a_fifth_of_a_large_cohort_is_reported() -> None:
+    classes, of = _cohort(0, 150)
+    split = split_by_patient(classes, of, NAMES, 0)
+    assert len(split.report) / len(of) == pytest.approx(0.2, abs=0.05)
+    assert len(split.selection) / len(of) == pytest.approx(0.2, abs=0.05)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_class_with_too_few_patients_is_refused_by_name(count: int) -> None:
+    classes, of = _cohort(0, 30)
+    for number in range(count):
+        classes += [3, 3]
+        of += [f"q{number}"] * 2
+    with pytest.raises(RequestError, match=rf"The class rare has {count} patient"):
+        split_by_patient(classes, of, (*NAMES, "rare"), 0)
+
+
+def test_a_split_that_tears_a_patient_apart_is_refused_without_naming_anybody() -> None:
+    parts = ["train", "train", "selection", "report"]
+    assert split_as_given(parts, ["Ann", "Ann", "Bob", "Eve"]).train.tolist() == [0, 1]
+    with pytest.raises(RequestError, match="1 of 3 patients") as refused:
+        split_as_given(parts, ["Ann", "Bob", "Ann", "Eve"])
+    assert "Ann" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"), [(["train", "test"], "'test'"), (["train", "train", "report"], "no rows of the part selection")]
+)
+def test_a_split_with_strange_or_missing_parts_is_refused(parts: list[str], said: str) -> None:
+    with pytest.raises(RequestError, match=said):
+        split_as_given(parts, [str(i) for i in range(len(parts))])
+
+
+def test_the_published_split_says_what_it_is() -> None:
+    split = split_as_published(7500)
+    assert split.name == "image_level_as_published"
+    assert (len(split.train), len(split.report)) == (6000, 1500)
+    assert (split.selection == split.report).all()
+    assert not set(split.train) & set(split.report)
+    with pytest.raises(RequestError, match="too few"):
+        split_as_published(3)
