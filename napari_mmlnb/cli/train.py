@@ -1,18 +1,22 @@
-"""`mmlnb train`: a configuration in, a model bundle out."""
+"""`mmlnb train`: a configuration in, a trained model out."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from napari_mmlnb.cli.progress import stdout_kept_clean
+from napari_mmlnb.errors import RequestError
+from napari_mmlnb.registry import Registry
 
 
-@click.command(name="train", short_help="Train a model bundle from a configuration.")
+@click.command(name="train", short_help="Train a model from a configuration.")
 @click.argument("config", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the bundle.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for what is trained.")
 @click.option(
     "--calibrate-only",
     "bundle",
@@ -20,26 +24,79 @@ from napari_mmlnb.cli.progress import stdout_kept_clean
     help="Keep the weights of this bundle, which CONFIG has trained, and only learn its limits again.",
 )
 def command(config: Path, out: Path, bundle: str | None) -> None:
-    """Train a model bundle as CONFIG (YAML) says, and write it into a folder."""
+    """Train a model as CONFIG (YAML) says, and write it into a folder.
+
+    With `level: slide` (or none) that is a bundle for slides; with `level: image` the method as published, on a folder
+    of images with a table of descriptions.
+    """
     from napari_mmlnb.report.outputs import check_writable
+    from napari_mmlnb.training.config import level_of
+
+    level = LEVELS.get(level_of(config))
+    level.check(config)
+    check_writable(out)
+    if bundle is not None and level.name != "slide":
+        raise RequestError("--calibrate-only is for bundles, and CONFIG trains at image level.")
+    with stdout_kept_clean():
+        told = level.train(config, out) if bundle is None else _calibrate(config, bundle, out)
+    click.echo(told)
+
+
+@dataclass(frozen=True)
+class Level:
+    """What can be trained.
+
+    Parameters
+    ----------
+    name : str
+        As `level` in a configuration.
+    check : callable
+        Refuses a wrong configuration, before torch is imported: seconds, which that should not cost.
+    train : callable
+        Trains from a configuration into a folder, and says where it is.
+    """
+
+    name: str
+    check: Callable[[Path], object]
+    train: Callable[[Path, Path], str]
+
+
+def _check_slides(config: Path) -> object:
     from napari_mmlnb.training.config import read_config
 
-    read_config(config)
-    check_writable(out)
+    return read_config(config)
 
-    # Torch is imported here: seconds, which a wrong configuration should not cost.
+
+def _train_slides(config: Path, out: Path) -> str:
+    from napari_mmlnb.training.recipe import train_from_config
+
+    return f"Bundle written to {train_from_config(config, out, log=_log)}"
+
+
+def _calibrate(config: Path, bundle: str, out: Path) -> str:
     from napari_mmlnb.bundles.registry import bundle_folder
-    from napari_mmlnb.training.recipe import calibrate_again, train_from_config
+    from napari_mmlnb.training.recipe import calibrate_again
 
-    with stdout_kept_clean():
-        if bundle is None:
-            folder = train_from_config(config, out, log=_log)
-        else:
-            folder = calibrate_again(config, bundle_folder(bundle), out, log=_log)
-    click.echo(f"Bundle written to {folder}")
+    return f"Bundle written to {calibrate_again(config, bundle_folder(bundle), out, log=_log)}"
+
+
+def _check_images(config: Path) -> object:
+    from napari_mmlnb.training.config import read_as
+    from napari_mmlnb.training.image_level.config import ImageLevelConfig
+
+    return read_as(ImageLevelConfig, config)
+
+
+def _train_images(config: Path, out: Path) -> str:
+    from napari_mmlnb.training.image_level.recipe import train_images
+
+    return f"Model and scores written to {train_images(config, out, log=_log)}"
+
+
+LEVELS = Registry("level", (Level("slide", _check_slides, _train_slides), Level("image", _check_images, _train_images)))
 
 
 def _log(line: str) -> None:
-    """Progress goes to stderr, where a person watches; the recipe keeps its own log in the bundle."""
+    """Progress goes to stderr, where a person watches; the recipe keeps its own log in the folder."""
     if sys.stderr.isatty():
         click.echo(line, err=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -14,13 +14,16 @@ from napari_mmlnb.phantom.truth import Subtype
 from napari_mmlnb.result import ClassRecord
 
 Count = Annotated[int, Field(ge=1)]
+SLIDE_LEVEL: Literal["slide"] = "slide"
 
 
-class _Config(BaseModel):
+class Config(BaseModel):
+    """Part of a configuration: what it does not know is refused."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class PhantomCohortConfig(_Config):
+class PhantomCohortConfig(Config):
     """A cohort of synthetic slides, made on the spot.
 
     Parameters
@@ -45,7 +48,7 @@ class PhantomCohortConfig(_Config):
     mpp: Annotated[float, Field(gt=0)] = 0.5
 
 
-class CurriculumConfig(_Config):
+class CurriculumConfig(Config):
     """Epochs of the three phases; 50, 50, 50 as published."""
 
     image_first: Count = 50
@@ -53,7 +56,7 @@ class CurriculumConfig(_Config):
     consolidate: Count = 50
 
 
-class OptimiserConfig(_Config):
+class OptimiserConfig(Config):
     """How to descend. Published: Adam, 1e-4, batch 32, no decay; a branch trained from nothing needs longer strides."""
 
     learning_rate: Annotated[float, Field(gt=0)] = 5e-4
@@ -63,7 +66,7 @@ class OptimiserConfig(_Config):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.05
 
 
-class ModelConfig(_Config):
+class ModelConfig(Config):
     """Sizes of the network's parts."""
 
     image: Count = 512
@@ -74,9 +77,10 @@ class ModelConfig(_Config):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.4
 
 
-class TrainConfig(_Config):
-    """The schema of a training configuration."""
+class TrainConfig(Config):
+    """The schema of a training configuration at slide level."""
 
+    level: Literal["slide"] = SLIDE_LEVEL
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
     version: str
     summary: str
@@ -104,8 +108,32 @@ class TrainConfig(_Config):
         return self
 
 
+AnyConfig = TypeVar("AnyConfig", bound=Config)
+
+
 def read_config(path: Path) -> TrainConfig:
-    """Read a training configuration.
+    """Read the configuration of a training at slide level; raises as `read_as`."""
+    return read_as(TrainConfig, path)
+
+
+def level_of(path: Path) -> str:
+    """At which level a configuration trains: its `level`, or "slide". What is no configuration is told by `read_as`."""
+    try:
+        told = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return SLIDE_LEVEL
+    return str(told.get("level", SLIDE_LEVEL)) if isinstance(told, dict) else SLIDE_LEVEL
+
+
+def read_as(schema: type[AnyConfig], path: Path) -> AnyConfig:
+    """Read a configuration.
+
+    Parameters
+    ----------
+    schema : type
+        What it must fit.
+    path : Path
+        The file.
 
     Raises
     ------
@@ -113,7 +141,7 @@ def read_config(path: Path) -> TrainConfig:
         If the file is missing, is not YAML, or does not fit the schema; the message names the first wrong field.
     """
     try:
-        return TrainConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return schema.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise RequestError(f"The configuration {path} cannot be read: {error.strerror}.") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:

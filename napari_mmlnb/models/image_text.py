@@ -1,0 +1,64 @@
+r"""MMLNB at the level of single images: an image and its description, fused by PRMF.
+
+.. math::
+
+    v = \mathrm{image}(x), \quad u = \mathrm{text}(t), \quad f = \mathrm{PRMF}(u, v), \quad
+    y = W\,\mathrm{dropout}(\mathrm{ReLU}(f)) + b
+
+Source: MMLNB (arXiv 2503.12927) and its released code, with one fault mended: there the image branch's cross-entropy is
+taken on the 512 features as if they were logits; here a linear image head makes logits of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from napari_mmlnb.models.fusion.prmf import PrmfGate
+from napari_mmlnb.models.towers.image import ImageTower
+from napari_mmlnb.models.towers.published import DROPOUT
+from napari_mmlnb.models.towers.text import TextTower
+
+
+@dataclass(frozen=True)
+class ImageTextAnswer:
+    """What the network says of a batch.
+
+    Parameters
+    ----------
+    fused, image : Tensor
+        (B, K) logits of both modalities together, and of the image alone.
+    gate : Tensor
+        (B,), in (0, 1): how far the text was trusted.
+    """
+
+    fused: Tensor
+    image: Tensor
+    gate: Tensor
+
+
+class ImageTextPrmf(nn.Module):
+    """Two towers, the gate, and the heads.
+
+    Parameters
+    ----------
+    image, text : Module
+        The towers.
+    classes : int
+        K.
+    """
+
+    def __init__(self, image: ImageTower, text: TextTower, classes: int) -> None:
+        super().__init__()
+        self.image = image
+        self.text = text
+        self.fusion = PrmfGate(text.dimension, image.dimension)
+        self.head = nn.Sequential(nn.ReLU(), nn.Dropout(DROPOUT), nn.Linear(text.dimension, classes))
+        self.image_head = nn.Linear(image.dimension, classes)
+
+    def forward(self, pixels: Tensor, ids: Tensor) -> ImageTextAnswer:
+        """Answer for (B, 3, H, W) normalised images and (B, T) token ids, 0 being padding."""
+        v, u = self.image(pixels), self.text(ids)
+        fused = self.fusion(u, v)
+        return ImageTextAnswer(self.head(fused.embedding), self.image_head(v), fused.gate)

@@ -1,0 +1,53 @@
+"""Images of a table in memory, as the towers want them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from napari_mmlnb.errors import RequestError
+from napari_mmlnb.models.encoders.facts import IMAGENET_MEAN, IMAGENET_STD
+from napari_mmlnb.models.towers.published import IMAGE_PX
+from napari_mmlnb.training.image_level.table import ImageCase
+
+RGB = npt.NDArray[np.uint8]
+
+
+def read_images(cases: Sequence[ImageCase], side: int = IMAGE_PX) -> RGB:
+    """All images, resized as published, (n, side, side, 3) uint8: 150 kB each.
+
+    Raises
+    ------
+    RequestError
+        If some cannot be read.
+    """
+    pixels = np.empty((len(cases), side, side, 3), np.uint8)
+    broken = [row for row, case in enumerate(cases) if not _read_into(pixels[row], case)]
+    if broken:
+        raise RequestError(
+            f"{len(broken)} of {len(cases)} images cannot be read, the first is {cases[broken[0]].path.name}.",
+            "Leave them out of the table, or copy them again.",
+        )
+    return pixels
+
+
+def _read_into(pixels: RGB, case: ImageCase) -> bool:
+    side = pixels.shape[0]
+    try:
+        with Image.open(case.path) as image:
+            pixels[:] = np.asarray(image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR))
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError):
+        return False
+    return True
+
+
+def normalised(pixels: RGB, device: torch.device) -> Tensor:
+    """(B, H, W, 3) uint8 to (B, 3, H, W) float32 with ImageNet's mean and deviation."""
+    x = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float() / 255
+    mean, deviation = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    return (x - mean) / deviation

@@ -1,0 +1,170 @@
+"""The epochs of the image-level recipe: what learns when, what it costs, and which epoch was the best."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from napari_mmlnb.models.image_text import ImageTextPrmf
+from napari_mmlnb.training.curriculum import Phase
+from napari_mmlnb.training.image_level.images import RGB, normalised
+from napari_mmlnb.training.scores import score
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ImageTextData:
+    """Cases in memory.
+
+    Parameters
+    ----------
+    pixels : ndarray
+        (n, H, W, 3) uint8.
+    ids : Tensor
+        (n, T) int64, 0 is padding.
+    labels : ndarray
+        (n,) int64.
+    """
+
+    pixels: RGB
+    ids: Tensor
+    labels: Rows
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a network says of some cases.
+
+    Parameters
+    ----------
+    fused, image : ndarray
+        (n, K) probabilities.
+    gate : ndarray
+        (n,), how far the text was trusted.
+    """
+
+    fused: npt.NDArray[np.float64]
+    image: npt.NDArray[np.float64]
+    gate: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One epoch, for the log.
+
+    Parameters
+    ----------
+    epoch : int
+        From 1.
+    phase : str
+        Of the curriculum.
+    alpha : float
+        Loss = alpha CE(fused) + (1 - alpha) CE(image).
+    image_learns, text_learns : bool
+        Whether the tower was trained; the fusion and the heads always are.
+    loss : float
+        Mean over the batches.
+    selection_f1, selection_f1_image : float
+        Weighted F1 on the selection part, fused and of the image alone.
+    gate : float
+        Mean of the gate there.
+    """
+
+    epoch: int
+    phase: str
+    alpha: float
+    image_learns: bool
+    text_learns: bool
+    loss: float
+    selection_f1: float
+    selection_f1_image: float
+    gate: float
+
+    def line(self) -> str:
+        """For a person."""
+        learns = [name for name, on in (("image", self.image_learns), ("text", self.text_learns)) if on]
+        return (
+            f"epoch {self.epoch:3d} {self.phase:11s} alpha {self.alpha:.2f} learning: "
+            f"{', '.join([*learns, 'fusion and head']):30s} loss {self.loss:.4f} selection F1 {self.selection_f1:.3f} "
+            f"(image alone {self.selection_f1_image:.3f}) gate {self.gate:.2f}"
+        )
+
+    def row(self) -> dict[str, object]:
+        """For a table."""
+        return asdict(self)
+
+
+def train_epoch(
+    model: ImageTextPrmf,
+    optimiser: torch.optim.Optimizer,
+    data: ImageTextData,
+    rows: Rows,
+    phase: Phase,
+    batch: int,
+    random: np.random.Generator,
+) -> float:
+    """Train one epoch under a phase's rule, and give the mean loss."""
+    set_learning(model, phase)
+    device = next(model.parameters()).device
+    losses = []
+    for chosen in _batches(random.permutation(rows), batch):
+        answer = model(normalised(data.pixels[chosen], device), data.ids[torch.from_numpy(chosen)].to(device))
+        labels = torch.from_numpy(data.labels[chosen]).to(device)
+        loss = prmf_loss(answer.fused, answer.image, labels, phase.alpha)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        losses.append(loss.item())
+    return float(np.mean(losses))
+
+
+def prmf_loss(fused: Tensor, image: Tensor, labels: Tensor, alpha: float) -> Tensor:
+    """Alpha CE(fused) + (1 - alpha) CE(image), of (B, K) logits, as published."""
+    return alpha * functional.cross_entropy(fused, labels) + (1 - alpha) * functional.cross_entropy(image, labels)
+
+
+def set_learning(model: ImageTextPrmf, phase: Phase) -> None:
+    """Freeze and thaw the towers; a frozen one evaluates (the released code leaves its dropout on)."""
+    model.train()
+    for tower, learns in ((model.image, phase.image_learns), (model.text, phase.text_learns)):
+        tower.train(learns).requires_grad_(learns)
+
+
+def predict(model: ImageTextPrmf, data: ImageTextData, rows: Rows, batch: int) -> Predictions:
+    """Answers for some cases, in evaluation mode."""
+    model.eval()
+    device = next(model.parameters()).device
+    fused, image, gate = [], [], []
+    with torch.inference_mode():
+        for chosen in _batches(rows, batch):
+            answer = model(normalised(data.pixels[chosen], device), data.ids[torch.from_numpy(chosen)].to(device))
+            fused.append(torch.softmax(answer.fused.double(), dim=1).cpu().numpy())
+            image.append(torch.softmax(answer.image.double(), dim=1).cpu().numpy())
+            gate.append(answer.gate.double().cpu().numpy())
+    return Predictions(np.concatenate(fused), np.concatenate(image), np.concatenate(gate))
+
+
+def epoch_record(epoch: int, phase: Phase, loss: float, labels: Rows, said: Predictions) -> EpochRecord:
+    """Put an epoch, counted from 0, on record; `labels` and `said` are of the selection part."""
+    return EpochRecord(
+        epoch=epoch + 1,
+        phase=phase.name,
+        alpha=phase.alpha,
+        image_learns=phase.image_learns,
+        text_learns=phase.text_learns,
+        loss=loss,
+        selection_f1=score(labels, said.fused).f1,
+        selection_f1_image=score(labels, said.image).f1,
+        gate=float(said.gate.mean()),
+    )
+
+
+def _batches(rows: Rows, batch: int) -> Iterator[Rows]:
+    return (rows[first : first + batch] for first in range(0, len(rows), batch))

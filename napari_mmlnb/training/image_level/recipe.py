@@ -1,0 +1,301 @@
+"""From a table of images to a trained network and its scores: MMLNB's stage B at image level."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from napari_mmlnb import __version__
+from napari_mmlnb.digest import file_sha256
+from napari_mmlnb.errors import OutputError, RequestError
+from napari_mmlnb.inference.device import choose_device
+from napari_mmlnb.models.image_text import ImageTextPrmf
+from napari_mmlnb.training.config import read_as
+from napari_mmlnb.training.curriculum import Phase, phase_at
+from napari_mmlnb.training.image_level.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from napari_mmlnb.training.image_level.config import ImageLevelConfig
+from napari_mmlnb.training.image_level.images import read_images
+from napari_mmlnb.training.image_level.loop import (
+    EpochRecord,
+    ImageTextData,
+    Predictions,
+    Rows,
+    epoch_record,
+    predict,
+    train_epoch,
+)
+from napari_mmlnb.training.image_level.parts import configured_image_tower, configured_text_tower, configured_tokenizer
+from napari_mmlnb.training.image_level.table import ImageCase, read_cases
+from napari_mmlnb.training.scores import ScoreReport, score_with_intervals
+from napari_mmlnb.training.splits import Split, split_as_given, split_as_published, split_by_patient
+
+Log = Callable[[str], None]
+LOG_FILE = "train.log"
+WEIGHTS_FILE, SCORES_FILE, EPOCHS_FILE, PREDICTIONS_FILE = (
+    "model.safetensors",
+    "scores.json",
+    "epochs.csv",
+    "predictions.csv",
+)
+
+
+def train_images(path: Path, out: Path, *, log: Log) -> Path:
+    """Train at image level.
+
+    Parameters
+    ----------
+    path : Path
+        A YAML file that fits `ImageLevelConfig`.
+    out : Path
+        Folder; all is written into ``out/NAME``: the best epoch's network (`model.safetensors`, `tokenizer.json`), the
+        scores with intervals (`scores.json`), every epoch (`epochs.csv`, `train.log`, TensorBoard), the answers for
+        the reported cases (`predictions.csv`) and the configuration.
+    log : callable
+        Told a line at a time.
+
+    Returns
+    -------
+    Path
+        That folder.
+
+    Raises
+    ------
+    RequestError
+        If the configuration, the table or an image is wrong, or the cases cannot be split.
+    OutputError
+        If nothing can be written there.
+    MissingExtraError
+        If BERT is wanted and transformers is not installed.
+    """
+    config = read_as(ImageLevelConfig, path)
+    table, images = (path.parent / one for one in (config.data.table, config.data.images))
+    cases = read_cases(table, images, config.classes)
+    split = split_cases(config, cases)
+    folder = out / config.name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / "train.yaml")
+    except OSError as error:
+        raise OutputError(folder, error.strerror or "it cannot be made") from error
+    _Training(config, path.parent, cases, split, folder, _kept(folder / LOG_FILE, log)).run(file_sha256(table))
+    return folder
+
+
+def _kept(path: Path, log: Log) -> Log:
+    """A log that also writes what it is told; a training that goes on adds to what it had written."""
+
+    def both(line: str) -> None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+        log(line)
+
+    return both
+
+
+def split_cases(config: ImageLevelConfig, cases: tuple[ImageCase, ...]) -> Split:
+    """Split as the configuration says.
+
+    Raises
+    ------
+    RequestError
+        If the table does not say what the split needs, or it cannot be made.
+    """
+    if config.split == "image_level_as_published":
+        return split_as_published(len(cases))
+    patients = [case.patient for case in cases]
+    if not all(patients):
+        raise RequestError(
+            f"{patients.count('')} of {len(cases)} rows of the table name no patient.",
+            "Fill the column patient; without it nobody can tell whether what is reported was learned.",
+        )
+    if config.split == "given":
+        return split_as_given([case.part for case in cases], patients)
+    return split_by_patient([case.label for case in cases], patients, config.classes, config.seed)
+
+
+class _Training:
+    """One training: what its steps hand to one another."""
+
+    def __init__(
+        self,
+        config: ImageLevelConfig,
+        base: Path,
+        cases: tuple[ImageCase, ...],
+        split: Split,
+        folder: Path,
+        log: Log,
+    ) -> None:
+        self.config = config
+        self.cases = cases
+        self.split = split
+        self.folder = folder
+        self.log = log
+        torch.manual_seed(config.seed)
+        texts = [cases[row].description for row in split.train]
+        self.tokenizer = configured_tokenizer(config.text, base, texts)
+        self.tokenizer.save(folder)
+        image = configured_image_tower(config.image, base)
+        text = configured_text_tower(config.text, base, self.tokenizer.vocabulary)
+        self.device = choose_device(config.device).device
+        self.model = ImageTextPrmf(image, text, len(config.classes)).to(self.device)
+        self.data = ImageTextData(
+            read_images(cases),
+            torch.from_numpy(self.tokenizer.encode([case.description for case in cases])),
+            np.array([case.label for case in cases], dtype=np.int64),
+        )
+
+    def run(self, table_sha256: str) -> None:
+        """Train, go back to the best epoch, and report."""
+        split = self.split
+        self.log(
+            f"{len(self.cases)} images, split {split.name}: {len(split.train)} to learn, {len(split.selection)} to "
+            f"select, {len(split.report)} to report; on {self.device.type}"
+        )
+        made_by = (__version__, self.config.model_dump_json(), table_sha256, repr(self.model))
+        digest = hashlib.sha256(repr(made_by).encode()).hexdigest()
+        records, best = self._epochs(digest)
+        self.model.load_state_dict(best)
+        save_file({name: tensor.contiguous().cpu() for name, tensor in best.items()}, self.folder / WEIGHTS_FILE)
+        self._report(records)
+
+    def _epochs(self, digest: str) -> tuple[list[EpochRecord], dict[str, Tensor]]:
+        config, split = self.config, self.split
+        optimiser = torch.optim.Adam(self.model.parameters(), lr=config.learning_rate)
+        records: list[EpochRecord] = []
+        best = _copy(self.model)
+        kept = read_checkpoint(self.folder, digest)
+        if kept is not None:
+            self.model.load_state_dict(kept.model)
+            optimiser.load_state_dict(kept.optimiser)
+            records, best = list(kept.records), kept.best
+            self.log(f"going on after epoch {len(records)}")
+        curriculum = config.curriculum
+        total = curriculum.image_first + curriculum.joint + curriculum.consolidate
+        with _Board(self.folder, len(records)) as board:
+            for epoch in range(len(records), total):
+                phase = phase_at(epoch, curriculum)
+                # Of the epoch alone, so that a training that goes on draws what it would have drawn.
+                torch.manual_seed(config.seed * 100_003 + epoch)
+                random = np.random.default_rng([config.seed, epoch])
+                loss = train_epoch(self.model, optimiser, self.data, split.train, phase, config.batch, random)
+                said = predict(self.model, self.data, split.selection, config.batch)
+                record = epoch_record(epoch, phase, loss, self.data.labels[split.selection], said)
+                if not records or record.selection_f1 > max(one.selection_f1 for one in records):
+                    best = _copy(self.model)
+                records.append(record)
+                self.log(record.line())
+                board.add(record)
+                over = self._is_over(records, phase)
+                if len(records) % config.checkpoint_epochs == 0 or over or len(records) == total:
+                    state = Checkpoint(digest, _copy(self.model), best, optimiser.state_dict(), tuple(records))
+                    write_checkpoint(self.folder, state)
+                if over:
+                    self.log(f"no better epoch for {config.patience}: ends here")
+                    break
+        return records, best
+
+    def _is_over(self, records: list[EpochRecord], phase: Phase) -> bool:
+        """Whether the last phase has gone on for long enough without a better epoch."""
+        patience = self.config.patience
+        if patience is None or phase.name != "consolidate":
+            return False
+        last = [one.selection_f1 for one in records if one.phase == phase.name]
+        return len(last) > patience and max(last[-patience:]) <= max(last[:-patience])
+
+    def _report(self, records: list[EpochRecord]) -> None:
+        """Scores of the best epoch on the part that nothing was chosen on."""
+        rows = self.split.report
+        said = predict(self.model, self.data, rows, self.config.batch)
+        best = max(records, key=lambda one: one.selection_f1)
+        labels, groups = self.data.labels[rows], [self.cases[row].patient or str(row) for row in rows]
+        branches = {
+            name: score_with_intervals(labels, p, groups, seed=self.config.seed)
+            for name, p in (("fused", said.fused), ("image", said.image))
+        }
+        told = {
+            "split": self.split.name,
+            "classes": list(self.config.classes),
+            "best_epoch": best.epoch,
+            "gate_mean": float(said.gate.mean()),
+            **{name: _told(report) for name, report in branches.items()},
+        }
+        (self.folder / SCORES_FILE).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+        _write_table(self.folder / EPOCHS_FILE, [one.row() for one in records])
+        _write_table(self.folder / PREDICTIONS_FILE, list(self._answers(rows, said)))
+        self.log(f"best epoch {best.epoch}, gate {said.gate.mean():.2f} on {len(rows)} reported images")
+        for name, report in branches.items():
+            low_high = report.intervals["f1"]
+            self.log(
+                f"{name}: weighted F1 {report.scores.f1:.3f} (95 % {low_high.low:.3f} to {low_high.high:.3f}), "
+                f"balanced accuracy {report.scores.balanced_accuracy:.3f}"
+            )
+
+    def _answers(self, rows: Rows, said: Predictions) -> list[dict[str, object]]:
+        ids = self.config.classes
+        return [
+            {
+                "file_name": self.cases[row].path.name,
+                "class": ids[self.cases[row].label],
+                "predicted": ids[int(fused.argmax())],
+                **{f"fused_{id_}": round(float(p), 6) for id_, p in zip(ids, fused, strict=True)},
+                **{f"image_{id_}": round(float(p), 6) for id_, p in zip(ids, image, strict=True)},
+                "gate": round(float(gate), 6),
+            }
+            for row, fused, image, gate in zip(rows, said.fused, said.image, said.gate, strict=True)
+        ]
+
+
+class _Board:
+    """TensorBoard's scalars, where it is installed."""
+
+    def __init__(self, folder: Path, done: int) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - the extra `train`
+        except ImportError:
+            self._writer = None
+        else:
+            self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=done + 1)
+
+    def __enter__(self) -> _Board:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def add(self, record: EpochRecord) -> None:
+        if self._writer is None:
+            return
+        for name in ("alpha", "loss", "selection_f1", "selection_f1_image", "gate"):
+            self._writer.add_scalar(name, getattr(record, name), record.epoch)
+
+
+def _copy(model: ImageTextPrmf) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+
+
+def _told(report: ScoreReport) -> dict[str, object]:
+    return {
+        "scores": asdict(report.scores),
+        "intervals": {name: [one.low, one.high] for name, one in report.intervals.items()},
+        "confusion": report.confusion.tolist(),
+        "cases": report.cases,
+        "patients": report.groups,
+    }
+
+
+def _write_table(path: Path, rows: list[dict[str, object]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
