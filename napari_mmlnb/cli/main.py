@@ -55,7 +55,10 @@ COMMANDS = MappingProxyType(
         "info": CommandFacts("napari_mmlnb.cli.info", "Say what a slide file holds."),
         "classify": CommandFacts("napari_mmlnb.cli.classify", "Classify a slide and write the result and its report."),
         "phantom": CommandFacts("napari_mmlnb.cli.phantom", "Write a synthetic slide with its ground truth."),
-        "train": CommandFacts("napari_mmlnb.cli.train", "Train a model bundle from a configuration."),
+        "phantom-images": CommandFacts(
+            "napari_mmlnb.cli.phantom_images", "Write a folder of synthetic images with descriptions."
+        ),
+        "train": CommandFacts("napari_mmlnb.cli.train", "Train a model from a configuration."),
         "models": CommandFacts("napari_mmlnb.cli.models", "List, check and fetch models."),
         "bench": CommandFacts("napari_mmlnb.cli.bench", "Measure this machine."),
         "doctor": CommandFacts("napari_mmlnb.cli.doctor", "Say what works on this machine, and how to mend the rest."),
