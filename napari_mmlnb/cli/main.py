@@ -59,6 +59,7 @@ COMMANDS = MappingProxyType(
             "napari_mmlnb.cli.phantom_images", "Write a folder of synthetic images with descriptions."
         ),
         "train": CommandFacts("napari_mmlnb.cli.train", "Train a model from a configuration."),
+        "ablate": CommandFacts("napari_mmlnb.cli.ablate", "Train every arm of a configuration, and compare."),
         "models": CommandFacts("napari_mmlnb.cli.models", "List, check and fetch models."),
         "bench": CommandFacts("napari_mmlnb.cli.bench", "Measure this machine."),
         "doctor": CommandFacts("napari_mmlnb.cli.doctor", "Say what works on this machine, and how to mend the rest."),

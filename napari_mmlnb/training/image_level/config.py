@@ -68,6 +68,8 @@ class ImageLevelConfig(Config):
         Of the folder that is written.
     classes : tuple of str
         As the table names them, in their order: quadratic kappa counts steps.
+    arm : str
+        What is trained (`arms.ARMS`): "prmf" as published, or what it is judged beside.
     split : str
         "patient" groups by patient and keeps a third part for the report; "given" takes the table's column `split`;
         "image_level_as_published" leaks between patients, as the paper's does.
@@ -83,6 +85,7 @@ class ImageLevelConfig(Config):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
     classes: Annotated[tuple[str, ...], Field(min_length=2)]
     data: ImageDataConfig
+    arm: str = "prmf"
     split: SplitName = "patient"
     image: ImageTowerConfig = ImageTowerConfig()
     text: TextTowerConfig = TextTowerConfig()

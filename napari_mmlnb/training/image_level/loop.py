@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_mmlnb.models.image_text import ImageTextPrmf
+from napari_mmlnb.models.image_text import ImageTextAnswer
 from napari_mmlnb.training.curriculum import Phase
 from napari_mmlnb.training.image_level.images import RGB, normalised
 from napari_mmlnb.training.scores import score
@@ -102,7 +102,7 @@ class EpochRecord:
 
 
 def train_epoch(
-    model: ImageTextPrmf,
+    model: nn.Module,
     optimiser: torch.optim.Optimizer,
     data: ImageTextData,
     rows: Rows,
@@ -115,7 +115,7 @@ def train_epoch(
     device = next(model.parameters()).device
     losses = []
     for chosen in _batches(random.permutation(rows), batch):
-        answer = model(normalised(data.pixels[chosen], device), data.ids[torch.from_numpy(chosen)].to(device))
+        answer = _ask(model, data, chosen, device)
         labels = torch.from_numpy(data.labels[chosen]).to(device)
         loss = prmf_loss(answer.fused, answer.image, labels, phase.alpha)
         optimiser.zero_grad(set_to_none=True)
@@ -125,26 +125,32 @@ def train_epoch(
     return float(np.mean(losses))
 
 
+def _ask(model: nn.Module, data: ImageTextData, rows: Rows, device: torch.device) -> ImageTextAnswer:
+    ids = data.ids[torch.from_numpy(rows)].to(device)
+    answer: ImageTextAnswer = model(normalised(data.pixels[rows], device), ids)
+    return answer
+
+
 def prmf_loss(fused: Tensor, image: Tensor, labels: Tensor, alpha: float) -> Tensor:
     """Alpha CE(fused) + (1 - alpha) CE(image), of (B, K) logits, as published."""
     return alpha * functional.cross_entropy(fused, labels) + (1 - alpha) * functional.cross_entropy(image, labels)
 
 
-def set_learning(model: ImageTextPrmf, phase: Phase) -> None:
+def set_learning(model: nn.Module, phase: Phase) -> None:
     """Freeze and thaw the towers; a frozen one evaluates (the released code leaves its dropout on)."""
     model.train()
-    for tower, learns in ((model.image, phase.image_learns), (model.text, phase.text_learns)):
-        tower.train(learns).requires_grad_(learns)
+    for name, learns in (("image", phase.image_learns), ("text", phase.text_learns)):
+        model.get_submodule(name).train(learns).requires_grad_(learns)
 
 
-def predict(model: ImageTextPrmf, data: ImageTextData, rows: Rows, batch: int) -> Predictions:
+def predict(model: nn.Module, data: ImageTextData, rows: Rows, batch: int) -> Predictions:
     """Answers for some cases, in evaluation mode."""
     model.eval()
     device = next(model.parameters()).device
     fused, image, gate = [], [], []
     with torch.inference_mode():
         for chosen in _batches(rows, batch):
-            answer = model(normalised(data.pixels[chosen], device), data.ids[torch.from_numpy(chosen)].to(device))
+            answer = _ask(model, data, chosen, device)
             fused.append(torch.softmax(answer.fused.double(), dim=1).cpu().numpy())
             image.append(torch.softmax(answer.image.double(), dim=1).cpu().numpy())
             gate.append(answer.gate.double().cpu().numpy())

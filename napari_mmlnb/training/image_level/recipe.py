@@ -5,23 +5,23 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+import yaml
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from napari_mmlnb import __version__
 from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.errors import OutputError, RequestError
 from napari_mmlnb.inference.device import choose_device
-from napari_mmlnb.models.image_text import ImageTextPrmf
 from napari_mmlnb.training.config import read_as
-from napari_mmlnb.training.curriculum import Phase, phase_at
+from napari_mmlnb.training.curriculum import Phase
+from napari_mmlnb.training.image_level.arms import ARMS
 from napari_mmlnb.training.image_level.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from napari_mmlnb.training.image_level.config import ImageLevelConfig
 from napari_mmlnb.training.image_level.images import read_images
@@ -47,6 +47,28 @@ WEIGHTS_FILE, SCORES_FILE, EPOCHS_FILE, PREDICTIONS_FILE = (
     "epochs.csv",
     "predictions.csv",
 )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training came to, on the part that is reported.
+
+    Parameters
+    ----------
+    folder : Path
+        Where all is written.
+    labels : ndarray
+        (n,) class numbers.
+    groups : tuple of str
+        (n,), the patients.
+    said : Predictions
+        The answers.
+    """
+
+    folder: Path
+    labels: Rows
+    groups: tuple[str, ...]
+    said: Predictions
 
 
 def train_images(path: Path, out: Path, *, log: Log) -> Path:
@@ -77,18 +99,22 @@ def train_images(path: Path, out: Path, *, log: Log) -> Path:
     MissingExtraError
         If BERT is wanted and transformers is not installed.
     """
-    config = read_as(ImageLevelConfig, path)
-    table, images = (path.parent / one for one in (config.data.table, config.data.images))
+    return train_configured(read_as(ImageLevelConfig, path), path.parent, out, log=log).folder
+
+
+def train_configured(config: ImageLevelConfig, base: Path, out: Path, *, log: Log) -> Outcome:
+    """Train as a configuration says whose paths count from `base`; all else as `train_images`."""
+    table, images = base / config.data.table, base / config.data.images
     cases = read_cases(table, images, config.classes)
     split = split_cases(config, cases)
     folder = out / config.name
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, folder / "train.yaml")
+        told = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+        (folder / "train.yaml").write_text(told, encoding="utf-8")
     except OSError as error:
         raise OutputError(folder, error.strerror or "it cannot be made") from error
-    _Training(config, path.parent, cases, split, folder, _kept(folder / LOG_FILE, log)).run(file_sha256(table))
-    return folder
+    return _Training(config, base, cases, split, folder, _kept(folder / LOG_FILE, log)).run(file_sha256(table))
 
 
 def _kept(path: Path, log: Log) -> Log:
@@ -147,14 +173,15 @@ class _Training:
         image = configured_image_tower(config.image, base)
         text = configured_text_tower(config.text, base, self.tokenizer.vocabulary)
         self.device = choose_device(config.device).device
-        self.model = ImageTextPrmf(image, text, len(config.classes)).to(self.device)
+        self.arm = ARMS.get(config.arm)
+        self.model = self.arm.network(image, text, len(config.classes)).to(self.device)
         self.data = ImageTextData(
             read_images(cases),
             torch.from_numpy(self.tokenizer.encode([case.description for case in cases])),
             np.array([case.label for case in cases], dtype=np.int64),
         )
 
-    def run(self, table_sha256: str) -> None:
+    def run(self, table_sha256: str) -> Outcome:
         """Train, go back to the best epoch, and report."""
         split = self.split
         self.log(
@@ -166,7 +193,7 @@ class _Training:
         records, best = self._epochs(digest)
         self.model.load_state_dict(best)
         save_file({name: tensor.contiguous().cpu() for name, tensor in best.items()}, self.folder / WEIGHTS_FILE)
-        self._report(records)
+        return self._report(records)
 
     def _epochs(self, digest: str) -> tuple[list[EpochRecord], dict[str, Tensor]]:
         config, split = self.config, self.split
@@ -183,7 +210,7 @@ class _Training:
         total = curriculum.image_first + curriculum.joint + curriculum.consolidate
         with _Board(self.folder, len(records)) as board:
             for epoch in range(len(records), total):
-                phase = phase_at(epoch, curriculum)
+                phase = self.arm.phase(epoch, curriculum)
                 # Of the epoch alone, so that a training that goes on draws what it would have drawn.
                 torch.manual_seed(config.seed * 100_003 + epoch)
                 random = np.random.default_rng([config.seed, epoch])
@@ -207,12 +234,12 @@ class _Training:
     def _is_over(self, records: list[EpochRecord], phase: Phase) -> bool:
         """Whether the last phase has gone on for long enough without a better epoch."""
         patience = self.config.patience
-        if patience is None or phase.name != "consolidate":
+        if patience is None or phase.alpha < 1:
             return False
         last = [one.selection_f1 for one in records if one.phase == phase.name]
         return len(last) > patience and max(last[-patience:]) <= max(last[:-patience])
 
-    def _report(self, records: list[EpochRecord]) -> None:
+    def _report(self, records: list[EpochRecord]) -> Outcome:
         """Scores of the best epoch on the part that nothing was chosen on."""
         rows = self.split.report
         said = predict(self.model, self.data, rows, self.config.batch)
@@ -239,6 +266,7 @@ class _Training:
                 f"{name}: weighted F1 {report.scores.f1:.3f} (95 % {low_high.low:.3f} to {low_high.high:.3f}), "
                 f"balanced accuracy {report.scores.balanced_accuracy:.3f}"
             )
+        return Outcome(self.folder, labels, tuple(groups), said)
 
     def _answers(self, rows: Rows, said: Predictions) -> list[dict[str, object]]:
         ids = self.config.classes
@@ -280,7 +308,7 @@ class _Board:
             self._writer.add_scalar(name, getattr(record, name), record.epoch)
 
 
-def _copy(model: ImageTextPrmf) -> dict[str, Tensor]:
+def _copy(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
 
 

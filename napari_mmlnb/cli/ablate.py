@@ -1,0 +1,38 @@
+"""`mmlnb ablate`: which part of the method carries it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from napari_mmlnb.cli.progress import stdout_kept_clean
+
+
+@click.command(name="ablate", short_help="Train every arm of a configuration, and compare.")
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the trainings and the table.")
+@click.option("--seeds", type=click.IntRange(1), default=5, show_default=True, help="Trainings of each arm.")
+def command(config: Path, out: Path, seeds: int) -> None:
+    """Train PRMF, and what it is judged beside, as CONFIG (YAML, at image level) says, and test the paper's claims.
+
+    Each claim is said with its interval over trainings and patients, whether it holds or not.
+    """
+    from napari_mmlnb.report.outputs import check_writable
+    from napari_mmlnb.training.config import read_as
+    from napari_mmlnb.training.image_level.config import ImageLevelConfig
+
+    read_as(ImageLevelConfig, config)
+    check_writable(out)
+    from napari_mmlnb.training.image_level.ablation import ablate, told
+
+    with stdout_kept_clean():
+        lines = told(ablate(config, out, seeds=seeds, log=_log))
+    for line in lines:
+        click.echo(line)
+
+
+def _log(line: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(line, err=True)
