@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,16 @@ class Checkpoint:
         State of the optimiser.
     records : tuple of EpochRecord
         All epochs so far.
+    over : bool
+        Whether that was the last one: then `model` and `optimiser` are empty, for nobody goes on with them.
     """
 
     digest: str
     model: dict[str, Tensor]
     best: dict[str, Tensor]
     optimiser: dict[str, Any]
-    records: tuple[EpochRecord, ...] = field(default=())
+    records: tuple[EpochRecord, ...]
+    over: bool = False
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:

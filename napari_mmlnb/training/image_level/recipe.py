@@ -201,6 +201,8 @@ class _Training:
         records: list[EpochRecord] = []
         best = _copy(self.model)
         kept = read_checkpoint(self.folder, digest)
+        if kept is not None and kept.over:
+            return list(kept.records), kept.best
         if kept is not None:
             self.model.load_state_dict(kept.model)
             optimiser.load_state_dict(kept.optimiser)
@@ -222,13 +224,13 @@ class _Training:
                 records.append(record)
                 self.log(record.line())
                 board.add(record)
-                over = self._is_over(records, phase)
-                if len(records) % config.checkpoint_epochs == 0 or over or len(records) == total:
-                    state = Checkpoint(digest, _copy(self.model), best, optimiser.state_dict(), tuple(records))
-                    write_checkpoint(self.folder, state)
-                if over:
+                if self._is_over(records, phase):
                     self.log(f"no better epoch for {config.patience}: ends here")
                     break
+                if len(records) % config.checkpoint_epochs == 0:
+                    state = Checkpoint(digest, _copy(self.model), best, optimiser.state_dict(), tuple(records))
+                    write_checkpoint(self.folder, state)
+        write_checkpoint(self.folder, Checkpoint(digest, {}, best, {}, tuple(records), over=True))
         return records, best
 
     def _is_over(self, records: list[EpochRecord], phase: Phase) -> bool:

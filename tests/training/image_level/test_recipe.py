@@ -104,8 +104,13 @@ def test_a_damaged_checkpoint_is_begun_anew(folder: Path, tmp_path: Path) -> Non
 
 
 def test_patience_ends_the_last_phase(folder: Path, tmp_path: Path) -> None:
-    _, lines = _train(folder, tmp_path, patience=2, curriculum={"image_first": 3, "joint": 3, "consolidate": 40})
+    short = {"patience": 2, "curriculum": {"image_first": 3, "joint": 3, "consolidate": 40}}
+    made, lines = _train(folder, tmp_path, **short)
     assert any("ends here" in line for line in lines)
+    epochs, scores = (made / "epochs.csv").read_bytes(), (made / "scores.json").read_bytes()
+    _, again = _train(folder, tmp_path, **short)
+    assert not any(line.startswith("epoch") for line in again), "it was over"
+    assert ((made / "epochs.csv").read_bytes(), (made / "scores.json").read_bytes()) == (epochs, scores)
 
 
 def test_a_tower_starts_from_given_weights_and_from_no_others(folder: Path, tmp_path: Path) -> None:
