@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from napari_mmlnb.cli.progress import stdout_kept_clean
+from napari_mmlnb.cli.progress import stdout_kept_clean, tell
 
 
 @click.command(name="ablate", short_help="Train every arm of a configuration, and compare.")
@@ -28,11 +27,6 @@ def command(config: Path, out: Path, seeds: int) -> None:
     from napari_mmlnb.training.image_level.ablation import ablate, told
 
     with stdout_kept_clean():
-        lines = told(ablate(config, out, seeds=seeds, log=_log))
+        lines = told(ablate(config, out, seeds=seeds, log=tell))
     for line in lines:
         click.echo(line)
-
-
-def _log(line: str) -> None:
-    if sys.stderr.isatty():
-        click.echo(line, err=True)

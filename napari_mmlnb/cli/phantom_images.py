@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import click
+
+from napari_mmlnb.cli.progress import tell
 
 
 @click.command(name="phantom-images", short_help="Write a folder of synthetic images with descriptions.")
@@ -25,13 +26,8 @@ def command(out: Path, patients: int, images: int, seed: int, stain_shift: float
     from napari_mmlnb.training.image_level.phantom_folder import PhantomFolderPlan, make_phantom_folder
 
     plan = PhantomFolderPlan(patients, images, seed, stain_shift=stain_shift)
-    count = make_phantom_folder(out, plan, workers=os.cpu_count() or 1, log=_log)
+    count = make_phantom_folder(out, plan, workers=os.cpu_count() or 1, log=tell)
     if as_json:
         click.echo(json.dumps({"folder": str(out), "images": count, "patients": 3 * patients}, indent=2))
         return
     click.echo(f"{count} synthetic images of {3 * patients} phantoms: {out}")
-
-
-def _log(line: str) -> None:
-    if sys.stderr.isatty():
-        click.echo(line, err=True)

@@ -87,3 +87,9 @@ def stdout_kept_clean() -> Iterator[None]:
 
 def _silent(message: str, done: int = 0, total: int = 0) -> None:
     """Show nothing."""
+
+
+def tell(line: str) -> None:
+    """A line of a long work's log, for whoever watches a terminal; the work keeps a log of its own."""
+    if sys.stderr.isatty():
+        click.echo(line, err=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from napari_mmlnb.cli.progress import stdout_kept_clean
+from napari_mmlnb.cli.progress import stdout_kept_clean, tell
 from napari_mmlnb.errors import RequestError
 from napari_mmlnb.registry import Registry
 
@@ -70,14 +69,14 @@ def _check_slides(config: Path) -> object:
 def _train_slides(config: Path, out: Path) -> str:
     from napari_mmlnb.training.recipe import train_from_config
 
-    return f"Bundle written to {train_from_config(config, out, log=_log)}"
+    return f"Bundle written to {train_from_config(config, out, log=tell)}"
 
 
 def _calibrate(config: Path, bundle: str, out: Path) -> str:
     from napari_mmlnb.bundles.registry import bundle_folder
     from napari_mmlnb.training.recipe import calibrate_again
 
-    return f"Bundle written to {calibrate_again(config, bundle_folder(bundle), out, log=_log)}"
+    return f"Bundle written to {calibrate_again(config, bundle_folder(bundle), out, log=tell)}"
 
 
 def _check_images(config: Path) -> object:
@@ -90,13 +89,7 @@ def _check_images(config: Path) -> object:
 def _train_images(config: Path, out: Path) -> str:
     from napari_mmlnb.training.image_level.recipe import train_images
 
-    return f"Model and scores written to {train_images(config, out, log=_log)}"
+    return f"Model and scores written to {train_images(config, out, log=tell)}"
 
 
 LEVELS = Registry("level", (Level("slide", _check_slides, _train_slides), Level("image", _check_images, _train_images)))
-
-
-def _log(line: str) -> None:
-    """Progress goes to stderr, where a person watches; the recipe keeps its own log in the folder."""
-    if sys.stderr.isatty():
-        click.echo(line, err=True)

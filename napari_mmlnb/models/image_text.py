@@ -30,7 +30,7 @@ class ImageTextAnswer:
     fused, image : Tensor
         (B, K) logits of both modalities together, and of the image alone.
     gate : Tensor
-        (B,), in (0, 1): how far the text was trusted.
+        (B,), in (0, 1): how far the text was trusted; NaN where the network has no gate.
     """
 
     fused: Tensor

@@ -23,6 +23,10 @@ def _head(width: int, classes: int) -> nn.Sequential:
     return nn.Sequential(nn.ReLU(), nn.Dropout(DROPOUT), nn.Linear(width, classes))
 
 
+def _no_gate(logits: Tensor) -> Tensor:
+    return logits.new_full((len(logits),), torch.nan)
+
+
 class ImageOnly(nn.Module):
     """The image alone: its tower and a head. The text tower that it is given is dropped."""
 
@@ -33,9 +37,9 @@ class ImageOnly(nn.Module):
         self.head = _head(image.dimension, classes)
 
     def forward(self, pixels: Tensor, ids: Tensor) -> ImageTextAnswer:  # noqa: ARG002
-        """See `ImageTextPrmf`; the gate is 0."""
+        """See `ImageTextPrmf`; there is no gate."""
         logits = self.head(self.image(pixels))
-        return ImageTextAnswer(logits, logits, logits.new_zeros(len(logits)))
+        return ImageTextAnswer(logits, logits, _no_gate(logits))
 
 
 class TextOnly(nn.Module):
@@ -48,9 +52,9 @@ class TextOnly(nn.Module):
         self.head = _head(text.dimension, classes)
 
     def forward(self, pixels: Tensor, ids: Tensor) -> ImageTextAnswer:  # noqa: ARG002
-        """See `ImageTextPrmf`; the gate is 1."""
+        """See `ImageTextPrmf`; there is no gate."""
         logits = self.head(self.text(ids))
-        return ImageTextAnswer(logits, logits, logits.new_ones(len(logits)))
+        return ImageTextAnswer(logits, logits, _no_gate(logits))
 
 
 class Concatenated(nn.Module):
@@ -65,7 +69,7 @@ class Concatenated(nn.Module):
         self.image_head = nn.Linear(image.dimension, classes)
 
     def forward(self, pixels: Tensor, ids: Tensor) -> ImageTextAnswer:
-        """See `ImageTextPrmf`; there is no gate: it says 0.5."""
+        """See `ImageTextPrmf`; there is no gate."""
         v, u = self.image(pixels), self.text(ids)
         fused = self.head(self.joint(torch.cat([u, v], dim=1)))
-        return ImageTextAnswer(fused, self.image_head(v), fused.new_full((len(fused),), 0.5))
+        return ImageTextAnswer(fused, self.image_head(v), _no_gate(fused))

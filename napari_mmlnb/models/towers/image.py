@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from napari_mmlnb.errors import RequestError, UnknownNameError
+from napari_mmlnb.models.towers.kind import TowerKind
 from napari_mmlnb.models.towers.published import IMAGE_PX
 from napari_mmlnb.registry import Registry
 
@@ -38,25 +37,6 @@ class ImageTower(nn.Module):
         return maps.mean(dim=(2, 3))
 
 
-@dataclass(frozen=True)
-class ImageTowerKind:
-    """A tower by name.
-
-    Parameters
-    ----------
-    name : str
-        As the configuration names it.
-    summary : str
-        One line for a person.
-    build : callable
-        Makes one with random weights.
-    """
-
-    name: str
-    summary: str
-    build: Callable[[], ImageTower]
-
-
 def _vgg16() -> ImageTower:
     """As published: VGG16's features, 512 maps, averaged (Simonyan and Zisserman, arXiv 1409.1556)."""
     import timm  # noqa: PLC0415 - seconds
@@ -74,13 +54,7 @@ def _small() -> ImageTower:
     return ImageTower(nn.Sequential(*layers), widths[-1])
 
 
-IMAGE_TOWERS = Registry(
-    "image tower",
-    (
-        ImageTowerKind("vgg16", "VGG16, as published", _vgg16),
-        ImageTowerKind("small", "four convolutions, for processors", _small),
-    ),
-)
+IMAGE_TOWERS = Registry("image tower", (TowerKind("vgg16", _vgg16), TowerKind("small", _small)))
 
 
 def build_image_tower(name: str) -> ImageTower:

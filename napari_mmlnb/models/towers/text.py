@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from torch import Tensor, nn
 
 from napari_mmlnb.models.text_encoder import TextEncoder
+from napari_mmlnb.models.towers.kind import TowerKind
 from napari_mmlnb.models.towers.published import TOKENS
 from napari_mmlnb.registry import Registry
 
 
 class TextTower(nn.Module):
-    """What every text tower is.
+    """Token ids, (B, T) int64, 0 being padding, to u, (B, `dimension`).
 
     Parameters
     ----------
     dimension : int
-        T, length of u.
+        Length of u.
     """
 
     def __init__(self, dimension: int) -> None:
         super().__init__()
         self.dimension = dimension
-
-    def forward(self, ids: Tensor) -> Tensor:
-        """Encode texts: (B, T) int64, 0 is padding, to u, (B, T)."""
-        raise NotImplementedError
 
 
 class BertTower(TextTower):
@@ -63,25 +57,6 @@ class SmallTextTower(TextTower):
         return u
 
 
-@dataclass(frozen=True)
-class TextTowerKind:
-    """A tower by name.
-
-    Parameters
-    ----------
-    name : str
-        As the configuration names it.
-    summary : str
-        One line for a person.
-    build : callable
-        Makes one with random weights for so many token ids.
-    """
-
-    name: str
-    summary: str
-    build: Callable[[int], TextTower]
-
-
 def _bert_base(vocabulary: int) -> TextTower:
     from transformers import BertConfig, BertModel  # noqa: PLC0415 - an extra
 
@@ -89,10 +64,8 @@ def _bert_base(vocabulary: int) -> TextTower:
     return BertTower(BertModel(config), config.hidden_size)
 
 
-TEXT_TOWERS = Registry(
-    "text tower",
-    (
-        TextTowerKind("bert-base", "BERT-base, as published", _bert_base),
-        TextTowerKind("small", "one block of 64 numbers, for processors", SmallTextTower),
-    ),
-)
+def _small(vocabulary: int) -> TextTower:
+    return SmallTextTower(vocabulary)
+
+
+TEXT_TOWERS = Registry("text tower", (TowerKind("bert-base", _bert_base), TowerKind("small", _small)))

@@ -17,7 +17,7 @@ from napari_mmlnb.training.config import read_as
 from napari_mmlnb.training.image_level.ablation_picture import write_picture
 from napari_mmlnb.training.image_level.arms import ARMS, PRMF
 from napari_mmlnb.training.image_level.config import ImageLevelConfig
-from napari_mmlnb.training.image_level.recipe import train_configured
+from napari_mmlnb.training.image_level.recipe import read_cohort, train_configured
 from napari_mmlnb.training.scores import score
 
 Log = Callable[[str], None]
@@ -88,11 +88,12 @@ def ablate(path: Path, out: Path, *, seeds: int, log: Log) -> Ablation:
         As `train_images`.
     """
     config = read_as(ImageLevelConfig, path)
+    cohort = read_cohort(config, path.parent)
     trials: dict[str, list[Trial]] = {arm.name: [] for arm in ARMS}
     for seed in range(config.seed, config.seed + seeds):
         for arm in ARMS:
             one = config.model_copy(update={"arm": arm.name, "seed": seed, "name": f"{arm.name}-{seed}"})
-            outcome = train_configured(one, path.parent, out / "runs", log=_quiet)
+            outcome = train_configured(one, path.parent, cohort, out / "runs", log=_quiet)
             trials[arm.name].append(Trial(outcome.labels, outcome.said.fused, outcome.groups))
             log(f"seed {seed}, {arm.name}: weighted F1 {score(outcome.labels, outcome.said.fused).f1:.3f}")
     ablation = Ablation(

@@ -18,7 +18,7 @@ def write_picture(path: Path, title: str, rows: Mapping[str, Estimate]) -> None:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{bottom + 40}" '
         f'font-family="sans-serif" font-size="13" fill="{_INK}">',
-        '<rect width="100%" height="100%" fill="white"/>',
+        f'<rect width="{_WIDTH}" height="{bottom + 40}" fill="white"/>',
         f'<text x="16" y="26" font-size="15" font-weight="bold">{escape(title)}</text>',
     ]
     for tenth in range(0, 11, 2):

@@ -30,7 +30,7 @@ def read_images(cases: Sequence[ImageCase], side: int = IMAGE_PX) -> RGB:
     broken = [row for row, case in enumerate(cases) if not _read_into(pixels[row], case)]
     if broken:
         raise RequestError(
-            f"{len(broken)} of {len(cases)} images cannot be read, the first is {cases[broken[0]].path.name}.",
+            f"{len(broken)} of {len(cases)} images cannot be read, the first is {cases[broken[0]].file_name}.",
             "Leave them out of the table, or copy them again.",
         )
     return pixels

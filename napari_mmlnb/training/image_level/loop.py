@@ -47,7 +47,7 @@ class Predictions:
     fused, image : ndarray
         (n, K) probabilities.
     gate : ndarray
-        (n,), how far the text was trusted.
+        (n,), how far the text was trusted; NaN where the network has no gate.
     """
 
     fused: npt.NDArray[np.float64]
@@ -74,7 +74,7 @@ class EpochRecord:
     selection_f1, selection_f1_image : float
         Weighted F1 on the selection part, fused and of the image alone.
     gate : float
-        Mean of the gate there.
+        Mean of the gate there; NaN where the network has none.
     """
 
     epoch: int
@@ -93,12 +93,17 @@ class EpochRecord:
         return (
             f"epoch {self.epoch:3d} {self.phase:11s} alpha {self.alpha:.2f} learning: "
             f"{', '.join([*learns, 'fusion and head']):30s} loss {self.loss:.4f} selection F1 {self.selection_f1:.3f} "
-            f"(image alone {self.selection_f1_image:.3f}) gate {self.gate:.2f}"
+            f"(image alone {self.selection_f1_image:.3f})" + gate_words(self.gate)
         )
 
     def row(self) -> dict[str, object]:
         """For a table."""
         return asdict(self)
+
+
+def gate_words(gate: float) -> str:
+    """A gate for a person; nothing where there is none."""
+    return f" gate {gate:.2f}" if np.isfinite(gate) else ""
 
 
 def train_epoch(

@@ -24,13 +24,14 @@ from napari_mmlnb.training.curriculum import Phase
 from napari_mmlnb.training.image_level.arms import ARMS
 from napari_mmlnb.training.image_level.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from napari_mmlnb.training.image_level.config import ImageLevelConfig
-from napari_mmlnb.training.image_level.images import read_images
+from napari_mmlnb.training.image_level.images import RGB, read_images
 from napari_mmlnb.training.image_level.loop import (
     EpochRecord,
     ImageTextData,
     Predictions,
     Rows,
     epoch_record,
+    gate_words,
     predict,
     train_epoch,
 )
@@ -47,6 +48,25 @@ WEIGHTS_FILE, SCORES_FILE, EPOCHS_FILE, PREDICTIONS_FILE = (
     "epochs.csv",
     "predictions.csv",
 )
+
+
+@dataclass(frozen=True)
+class ImageCohort:
+    """A table of images, read.
+
+    Parameters
+    ----------
+    cases : tuple of ImageCase
+        Its rows.
+    pixels : ndarray
+        (n, side, side, 3) uint8, of the same rows.
+    table_sha256 : str
+        Of the table's file.
+    """
+
+    cases: tuple[ImageCase, ...]
+    pixels: RGB
+    table_sha256: str
 
 
 @dataclass(frozen=True)
@@ -99,14 +119,20 @@ def train_images(path: Path, out: Path, *, log: Log) -> Path:
     MissingExtraError
         If BERT is wanted and transformers is not installed.
     """
-    return train_configured(read_as(ImageLevelConfig, path), path.parent, out, log=log).folder
+    config = read_as(ImageLevelConfig, path)
+    return train_configured(config, path.parent, read_cohort(config, path.parent), out, log=log).folder
 
 
-def train_configured(config: ImageLevelConfig, base: Path, out: Path, *, log: Log) -> Outcome:
+def read_cohort(config: ImageLevelConfig, base: Path) -> ImageCohort:
+    """The table and all its images, in memory; raises RequestError as `read_cases` and `read_images`."""
+    table = base / config.data.table
+    cases = read_cases(table, base / config.data.images, config.classes)
+    return ImageCohort(cases, read_images(cases), file_sha256(table))
+
+
+def train_configured(config: ImageLevelConfig, base: Path, cohort: ImageCohort, out: Path, *, log: Log) -> Outcome:
     """Train as a configuration says whose paths count from `base`; all else as `train_images`."""
-    table, images = base / config.data.table, base / config.data.images
-    cases = read_cases(table, images, config.classes)
-    split = split_cases(config, cases)
+    split = split_cases(config, cohort.cases)
     folder = out / config.name
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -114,7 +140,7 @@ def train_configured(config: ImageLevelConfig, base: Path, out: Path, *, log: Lo
         (folder / "train.yaml").write_text(told, encoding="utf-8")
     except OSError as error:
         raise OutputError(folder, error.strerror or "it cannot be made") from error
-    return _Training(config, base, cases, split, folder, _kept(folder / LOG_FILE, log)).run(file_sha256(table))
+    return _Training(config, base, cohort, split, folder, _kept(folder / LOG_FILE, log)).run()
 
 
 def _kept(path: Path, log: Log) -> Log:
@@ -156,18 +182,19 @@ class _Training:
         self,
         config: ImageLevelConfig,
         base: Path,
-        cases: tuple[ImageCase, ...],
+        cohort: ImageCohort,
         split: Split,
         folder: Path,
         log: Log,
     ) -> None:
         self.config = config
-        self.cases = cases
+        self.cohort = cohort
+        self.cases = cohort.cases
         self.split = split
         self.folder = folder
         self.log = log
         torch.manual_seed(config.seed)
-        texts = [cases[row].description for row in split.train]
+        texts = [self.cases[row].description for row in split.train]
         self.tokenizer = configured_tokenizer(config.text, base, texts)
         self.tokenizer.save(folder)
         image = configured_image_tower(config.image, base)
@@ -176,19 +203,19 @@ class _Training:
         self.arm = ARMS.get(config.arm)
         self.model = self.arm.network(image, text, len(config.classes)).to(self.device)
         self.data = ImageTextData(
-            read_images(cases),
-            torch.from_numpy(self.tokenizer.encode([case.description for case in cases])),
-            np.array([case.label for case in cases], dtype=np.int64),
+            cohort.pixels,
+            torch.from_numpy(self.tokenizer.encode([case.description for case in self.cases])),
+            np.array([case.label for case in self.cases], dtype=np.int64),
         )
 
-    def run(self, table_sha256: str) -> Outcome:
+    def run(self) -> Outcome:
         """Train, go back to the best epoch, and report."""
         split = self.split
         self.log(
             f"{len(self.cases)} images, split {split.name}: {len(split.train)} to learn, {len(split.selection)} to "
             f"select, {len(split.report)} to report; on {self.device.type}"
         )
-        made_by = (__version__, self.config.model_dump_json(), table_sha256, repr(self.model))
+        made_by = (__version__, self.config.model_dump_json(), self.cohort.table_sha256, repr(self.model))
         digest = hashlib.sha256(repr(made_by).encode()).hexdigest()
         records, best = self._epochs(digest)
         self.model.load_state_dict(best)
@@ -255,13 +282,13 @@ class _Training:
             "split": self.split.name,
             "classes": list(self.config.classes),
             "best_epoch": best.epoch,
-            "gate_mean": float(said.gate.mean()),
+            "gate_mean": _number(float(said.gate.mean())),
             **{name: _told(report) for name, report in branches.items()},
         }
         (self.folder / SCORES_FILE).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
         _write_table(self.folder / EPOCHS_FILE, [one.row() for one in records])
         _write_table(self.folder / PREDICTIONS_FILE, list(self._answers(rows, said)))
-        self.log(f"best epoch {best.epoch}, gate {said.gate.mean():.2f} on {len(rows)} reported images")
+        self.log(f"best epoch {best.epoch},{gate_words(float(said.gate.mean()))} on {len(rows)} reported images")
         for name, report in branches.items():
             low_high = report.intervals["f1"]
             self.log(
@@ -274,12 +301,12 @@ class _Training:
         ids = self.config.classes
         return [
             {
-                "file_name": self.cases[row].path.name,
+                "file_name": self.cases[row].file_name,
                 "class": ids[self.cases[row].label],
                 "predicted": ids[int(fused.argmax())],
                 **{f"fused_{id_}": round(float(p), 6) for id_, p in zip(ids, fused, strict=True)},
                 **{f"image_{id_}": round(float(p), 6) for id_, p in zip(ids, image, strict=True)},
-                "gate": round(float(gate), 6),
+                "gate": "" if np.isnan(gate) else round(float(gate), 6),
             }
             for row, fused, image, gate in zip(rows, said.fused, said.image, said.gate, strict=True)
         ]
@@ -307,7 +334,9 @@ class _Board:
         if self._writer is None:
             return
         for name in ("alpha", "loss", "selection_f1", "selection_f1_image", "gate"):
-            self._writer.add_scalar(name, getattr(record, name), record.epoch)
+            value = getattr(record, name)
+            if np.isfinite(value):
+                self._writer.add_scalar(name, value, record.epoch)
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:
@@ -316,12 +345,17 @@ def _copy(model: nn.Module) -> dict[str, Tensor]:
 
 def _told(report: ScoreReport) -> dict[str, object]:
     return {
-        "scores": asdict(report.scores),
-        "intervals": {name: [one.low, one.high] for name, one in report.intervals.items()},
+        "scores": {name: _number(value) for name, value in asdict(report.scores).items()},
+        "intervals": {name: [_number(one.low), _number(one.high)] for name, one in report.intervals.items()},
         "confusion": report.confusion.tolist(),
         "cases": report.cases,
         "patients": report.groups,
     }
+
+
+def _number(value: float) -> float | None:
+    """For JSON, which knows no NaN."""
+    return value if np.isfinite(value) else None
 
 
 def _write_table(path: Path, rows: list[dict[str, object]]) -> None:

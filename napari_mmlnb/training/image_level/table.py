@@ -21,6 +21,8 @@ class ImageCase:
 
     Parameters
     ----------
+    file_name : str
+        As the table names it.
     path : Path
         Where it lies.
     description : str
@@ -33,6 +35,7 @@ class ImageCase:
         "train", "selection" or "report"; empty where the table does not say.
     """
 
+    file_name: str
     path: Path
     description: str
     label: int
@@ -91,8 +94,8 @@ Row = dict[str, str]
 
 
 def _case(row: Row, images: Path, numbers: Mapping[str, int]) -> ImageCase:
-    path = images / row["file_name"]
-    return ImageCase(path, row["description"], numbers[row["class"]], row.get(PATIENT, ""), row.get(PART, ""))
+    name, label = row["file_name"], numbers[row["class"]]
+    return ImageCase(name, images / name, row["description"], label, row.get(PATIENT, ""), row.get(PART, ""))
 
 
 def _rows(table: Path) -> list[Row]:

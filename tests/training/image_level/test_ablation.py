@@ -62,8 +62,19 @@ def test_what_was_trained_is_not_trained_again(made: tuple[Path, list[str]], mon
 @pytest.mark.parametrize("arm", ARMS.names)
 def test_every_arm_can_be_trained_by_itself(arm: str, tmp_path: Path) -> None:
     config = configuration(image_folder(tmp_path / "data"), arm=arm, **SHORT)
-    folder = train_images(config, tmp_path, log=lambda line: None)
-    assert json.loads((folder / "scores.json").read_text())["fused"]["cases"] > 0
+    lines: list[str] = []
+    folder = train_images(config, tmp_path, log=lines.append)
+
+    def no_nan(word: str) -> None:
+        pytest.fail(f"{word} is no JSON")
+
+    scores = json.loads((folder / "scores.json").read_text(), parse_constant=no_nan)
+    assert scores["fused"]["cases"] > 0
+    has_gate = arm.startswith("prmf")
+    assert (scores["gate_mean"] is not None) == has_gate
+    assert any(" gate 0." in line for line in lines) == has_gate, "no number for what is not there"
+    rows = csv.DictReader((folder / "predictions.csv").open(encoding="utf-8"))
+    assert {bool(row["gate"]) for row in rows} == {has_gate}
 
 
 @pytest.mark.parametrize(("arm", "blind_to"), [("image-only", "text"), ("text-only", "image")])
