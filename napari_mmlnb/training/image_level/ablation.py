@@ -16,7 +16,7 @@ from napari_mmlnb.training.comparison import Estimate, Metric, Trial, difference
 from napari_mmlnb.training.config import read_as
 from napari_mmlnb.training.image_level.ablation_picture import write_picture
 from napari_mmlnb.training.image_level.arms import ARMS, PRMF
-from napari_mmlnb.training.image_level.config import ImageLevelConfig
+from napari_mmlnb.training.image_level.config import ImageLevelConfig, SplitName
 from napari_mmlnb.training.image_level.recipe import read_cohort, train_configured
 from napari_mmlnb.training.scores import score
 
@@ -49,6 +49,8 @@ class Ablation:
 
     Parameters
     ----------
+    split : str
+        How the reported part was set apart: in the published one patients are on both sides.
     seeds : int
         Trainings of each arm.
     arms : mapping
@@ -57,6 +59,7 @@ class Ablation:
         Each claim with the difference in weighted F1.
     """
 
+    split: SplitName
     seeds: int
     arms: dict[str, dict[Metric, Estimate]]
     claims: tuple[tuple[Claim, Estimate], ...]
@@ -97,6 +100,7 @@ def ablate(path: Path, out: Path, *, seeds: int, log: Log) -> Ablation:
             trials[arm.name].append(Trial(outcome.labels, outcome.said.fused, outcome.groups))
             log(f"seed {seed}, {arm.name}: weighted F1 {score(outcome.labels, outcome.said.fused).f1:.3f}")
     ablation = Ablation(
+        config.split,
         seeds,
         {arm: estimates(of_arm) for arm, of_arm in trials.items()},
         tuple((claim, differences(trials[claim.better], trials[claim.worse])[JUDGED_BY]) for claim in CLAIMS),
@@ -108,7 +112,7 @@ def ablate(path: Path, out: Path, *, seeds: int, log: Log) -> Ablation:
 def told(ablation: Ablation) -> list[str]:
     """The arms and the claims in Markdown, for a person."""
     lines = [
-        f"Means over {ablation.seeds} trainings, 95 % intervals over trainings and patients.",
+        f"Split: {ablation.split}. Means over {ablation.seeds} trainings, 95 % intervals over trainings and patients.",
         "",
         "| arm | weighted F1 | balanced accuracy | kappa | AUROC |",
         "|---|---|---|---|---|",
@@ -133,7 +137,7 @@ def _write(out: Path, ablation: Ablation) -> None:
         for claim, gain in ablation.claims
     ]
     arms = {arm: {name: asdict(one) for name, one in metrics.items()} for arm, metrics in ablation.arms.items()}
-    record = {"seeds": ablation.seeds, "arms": arms, "claims": claims}
+    record = {"split": ablation.split, "seeds": ablation.seeds, "arms": arms, "claims": claims}
     (out / "ablation.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     with (out / "ablation.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -144,7 +148,7 @@ def _write(out: Path, ablation: Ablation) -> None:
                     [arm, name, *(f"{value:.6f}" for value in (one.mean, one.interval.low, one.interval.high))]
                 )
     rows = {ARMS.get(arm).summary: metrics[JUDGED_BY] for arm, metrics in ablation.arms.items()}
-    write_picture(out / "ablation.svg", "Weighted F1 on patients that were not learned from", rows)
+    write_picture(out / "ablation.svg", f"Weighted F1 on the reported part (split: {ablation.split})", rows)
 
 
 def _quiet(_: str) -> None:

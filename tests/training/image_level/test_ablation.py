@@ -31,6 +31,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
 def test_every_arm_has_every_metric_and_every_claim_a_verdict(made: tuple[Path, list[str]]) -> None:
     folder, lines = made
     record = json.loads((folder / "out" / "ablation.json").read_text())
+    assert record["split"] == "patient"
+    assert "patient" in lines[0]
     assert set(record["arms"]) == set(ARMS.names)
     assert all(set(metrics) == set(METRICS) for metrics in record["arms"].values())
     assert [claim["text"] for claim in record["claims"]] == [claim.text for claim in CLAIMS]
