@@ -128,6 +128,36 @@ class Measurement(_Record):
     unit: str
 
 
+class GeneratedSentence(_Record):
+    """What a model said: the ranks of the tiles that it speaks of, and the measurement that contradicts it, in words.
+
+    `contradicted_by` is empty where no measurement does; that is no proof of the sentence.
+    """
+
+    text: str
+    evidence: tuple[int, ...]
+    contradicted_by: str = ""
+
+
+class GeneratedDescription(_Record):
+    """What a describing model said of the evidence tiles, beside what was measured on them.
+
+    Nothing is decided by it but where `fused` says so. `sentences` are of the slide, made from those of its `tiles`.
+    `faults` are {rank of a tile: why words were left out}; `fallback` says why there are none at all, and what is shown
+    instead; empty where the model spoke.
+    """
+
+    describer: str
+    licence: str
+    sends_to: str = ""
+    sentences: tuple[GeneratedSentence, ...] = ()
+    tiles: tuple[GeneratedSentence, ...] = ()
+    faults: dict[int, tuple[str, ...]] = Field(default_factory=dict)
+    fallback: str = ""
+    fused: bool = False
+    seconds: Annotated[float, Field(ge=0)] = 0.0
+
+
 class Evidence(_Record):
     """One of the tiles that carried the answer.
 
@@ -249,6 +279,7 @@ class RunResult(_Record):
     coverage: Coverage
     evidence: tuple[Evidence, ...] = ()
     description: Description | None = None
+    generated: GeneratedDescription | None = None
     clinical: dict[str, Any] = Field(default_factory=dict)
     inpc: dict[str, Any] | None = None
     settings: dict[str, Any] = Field(default_factory=dict)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from napari_mmlnb.describe.prompt import DEFAULT_PROMPT, Generation
 from napari_mmlnb.errors import BundleError
 from napari_mmlnb.result import ClassRecord
 
@@ -22,6 +23,7 @@ TRAINED = (WEIGHTS_FILE, SELFTEST_FILE, TOKENIZER_FILE)
 """What training makes."""
 CALIBRATED = (CALIBRATION_FILE, STATISTICS_FILE)
 """What calibration adds, and can make again."""
+DESCRIBER_FOLDER = "describer"
 DIGESTED = (*TRAINED, *CALIBRATED)
 
 Precision = Literal["float32", "bfloat16"]
@@ -75,6 +77,19 @@ class LimitsSpec(_Spec):
     min_probability: Share = 0.5
 
 
+class DescribingSpec(_Spec):
+    """The bundle's own describing model, in its folder `describer/`: what it is asked, and how it may answer.
+
+    `files` are the digests of the folder's files, by name.
+    """
+
+    name: str
+    licence: str
+    prompt: str = DEFAULT_PROMPT
+    generation: Generation = Generation()
+    files: dict[str, str]
+
+
 class BundleSpec(_Spec):
     """The schema of `bundle.yaml`, version 1."""
 
@@ -89,6 +104,7 @@ class BundleSpec(_Spec):
     system: SystemSpec
     encoder: EncoderSpec
     describer: str
+    describing: DescribingSpec | None = None
     min_tissue: Share = 0.5
     tissue_um_per_px: Annotated[float, Field(gt=0)] = 8.0
     evidence: EvidenceSpec = EvidenceSpec()

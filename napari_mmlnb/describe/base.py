@@ -40,21 +40,55 @@ class EvidenceTile:
 
 @dataclass(frozen=True)
 class TileDescription:
-    """What was said and measured of one tile."""
+    """What was said and measured of one tile.
+
+    Parameters
+    ----------
+    rank : int
+        Of the tile.
+    sentences : tuple of str
+        What was said.
+    measurements : tuple of Measurement
+        What was measured; empty where a model speaks.
+    faults : tuple of str
+        Why something that a model said was left out (`guard.FAULTS`); empty where nothing was.
+    complete : bool
+        Whether more sentences of this tile may follow: a model's are told as they are generated.
+    """
 
     rank: int
     sentences: tuple[str, ...]
     measurements: tuple[Measurement, ...]
+    faults: tuple[str, ...] = ()
+    complete: bool = True
 
 
 @dataclass(frozen=True)
 class DescriberFacts:
-    """What a person needs to know of a describer before using it."""
+    """What a person needs to know of a describer before using it.
+
+    Parameters
+    ----------
+    name : str
+        As `--describer` takes it.
+    summary : str
+        One line.
+    licence : str
+        Of its weights.
+    extra : str
+        What must be installed for it; empty where nothing.
+    generates : bool
+        Whether a model speaks, whose words may be wrong, and not a measurement.
+    sends_to : str
+        Address that the tiles are sent to; empty where they stay in this process.
+    """
 
     name: str
     summary: str
     licence: str
     extra: str = ""
+    generates: bool = False
+    sends_to: str = ""
 
 
 class Describer(Protocol):
@@ -63,7 +97,7 @@ class Describer(Protocol):
     facts: DescriberFacts
 
     def describe(self, tiles: Sequence[EvidenceTile]) -> Iterator[TileDescription]:
-        """One description a tile, in order, each as soon as it is ready."""
+        """Descriptions of the tiles in order, each as soon as it is ready; the last one of a tile is complete."""
         ...
 
     def summarise(self, descriptions: Sequence[TileDescription]) -> Description:
