@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 from napari_mmlnb.cli.progress import stdout_kept_clean, tell
-from napari_mmlnb.errors import RequestError
+from napari_mmlnb.errors import MissingExtraError, RequestError
 from napari_mmlnb.registry import Registry
 
 
@@ -26,7 +27,7 @@ def command(config: Path, out: Path, bundle: str | None) -> None:
     """Train a model as CONFIG (YAML) says, and write it into a folder.
 
     With `level: slide` (or none) that is a bundle for slides; with `level: image` the method as published, on a folder
-    of images with a table of descriptions.
+    of images with a table of descriptions; with `level: describer` the base of the small describing model.
     """
     from napari_mmlnb.report.outputs import check_writable
     from napari_mmlnb.training.config import level_of
@@ -35,7 +36,7 @@ def command(config: Path, out: Path, bundle: str | None) -> None:
     level.check(config)
     check_writable(out)
     if bundle is not None and level.name != "slide":
-        raise RequestError("--calibrate-only is for bundles, and CONFIG trains at image level.")
+        raise RequestError(f"--calibrate-only is for bundles, and CONFIG trains at the level {level.name}.")
     with stdout_kept_clean():
         told = level.train(config, out) if bundle is None else _calibrate(config, bundle, out)
     click.echo(told)
@@ -92,4 +93,30 @@ def _train_images(config: Path, out: Path) -> str:
     return f"Model and scores written to {train_images(config, out, log=tell)}"
 
 
-LEVELS = Registry("level", (Level("slide", _check_slides, _train_slides), Level("image", _check_images, _train_images)))
+def _check_describer(config: Path) -> object:
+    from napari_mmlnb.training.config import read_as
+    from napari_mmlnb.training.small_vlm.config import SmallVlmConfig
+
+    return read_as(SmallVlmConfig, config)
+
+
+def _train_describer(config: Path, out: Path) -> str:
+    _needs_transformers()
+    from napari_mmlnb.training.small_vlm.recipe import train_small_vlm
+
+    return f"Describing model written to {train_small_vlm(config, out, log=tell)}"
+
+
+def _needs_transformers() -> None:
+    if find_spec("transformers") is None:
+        raise MissingExtraError("transformers, of which describing models are made,", "transformers")
+
+
+LEVELS = Registry(
+    "level",
+    (
+        Level("slide", _check_slides, _train_slides),
+        Level("image", _check_images, _train_images),
+        Level("describer", _check_describer, _train_describer),
+    ),
+)

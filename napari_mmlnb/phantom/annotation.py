@@ -75,14 +75,19 @@ def _joined(ring: Ring, hole: Ring) -> Ring:
     return np.concatenate([ring[: i + 1], around, ring[i:]])
 
 
-def annotate_tiles(layout: Layout, population: Population, recipe: Recipe) -> tuple[TileAttributes, ...]:
-    """Attributes of every 112 um tile of the slide, counted from its origin."""
-    shape = (math.ceil(layout.size_um[0] / TILE_UM), math.ceil(layout.size_um[1] / TILE_UM))
+def annotate_tiles(
+    layout: Layout, population: Population, recipe: Recipe, tile_um: float = TILE_UM
+) -> tuple[TileAttributes, ...]:
+    """Attributes of every tile of the slide, squares of `tile_um` micrometres counted from its origin.
+
+    `tile_um` is a multiple of the layout's spacing.
+    """
+    shape = (math.ceil(layout.size_um[0] / tile_um), math.ceil(layout.size_um[1] / tile_um))
     position, kinds = population.position, population
-    neuroblastic = _tile_counts(position[kinds.of(*NEUROBLASTIC)], shape)
-    mature = _tile_counts(position[kinds.of(*DIFFERENTIATING)], shape)
-    dividing = _tile_counts(position[kinds.of("mitosis", "karyorrhexis")], shape)
-    rosettes = _tile_counts(position[kinds.of("rosette")], shape)
+    neuroblastic = _tile_counts(position[kinds.of(*NEUROBLASTIC)], shape, tile_um)
+    mature = _tile_counts(position[kinds.of(*DIFFERENTIATING)], shape, tile_um)
+    dividing = _tile_counts(position[kinds.of("mitosis", "karyorrhexis")], shape, tile_um)
+    rosettes = _tile_counts(position[kinds.of("rosette")], shape, tile_um)
     calcium = kinds.of("calcification")
     shares = {
         "tissue": layout.tissue,
@@ -91,7 +96,7 @@ def annotate_tiles(layout: Layout, population: Population, recipe: Recipe) -> tu
         "calcification": _discs(position[calcium], population.radius[calcium], layout.grid.shape),
         "discriminative": layout.mask(DECISIVE[recipe.subtype]),
     }
-    areas = {name: _tile_shares(mask, shape) for name, mask in shares.items()}
+    areas = {name: _tile_shares(mask, shape, tile_um) for name, mask in shares.items()}
     cells = np.maximum(neuroblastic, 1)
     return tuple(
         TileAttributes(
@@ -114,15 +119,15 @@ def count_objects(population: Population) -> dict[str, int]:
     return {kind: counts[kind] for kind in _CELLS} | {name: counts[kind] for kind, name in _STRUCTURES.items()}
 
 
-def _tile_counts(points: Ring, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
-    cell = np.floor(points / TILE_UM).astype(np.int64)
+def _tile_counts(points: Ring, shape: tuple[int, int], tile_um: float) -> npt.NDArray[np.int64]:
+    cell = np.floor(points / tile_um).astype(np.int64)
     flat = np.bincount(cell[:, 0] * shape[1] + cell[:, 1], minlength=shape[0] * shape[1])
     return flat.reshape(shape).astype(np.int64)
 
 
-def _tile_shares(mask: Mask, shape: tuple[int, int]) -> Field:
+def _tile_shares(mask: Mask, shape: tuple[int, int], tile_um: float) -> Field:
     """Share of each tile's full square that a mask of the layout's grid covers."""
-    each = round(TILE_UM / SPACING_UM)
+    each = round(tile_um / SPACING_UM)
     full = np.zeros((shape[0] * each, shape[1] * each), np.float32)
     height, width = min(mask.shape[0], full.shape[0]), min(mask.shape[1], full.shape[1])
     full[:height, :width] = mask[:height, :width]

@@ -26,7 +26,7 @@ from napari_mmlnb.phantom.recipe import DECISIVE, draw_recipe
 from napari_mmlnb.phantom.stamps import Stamp, StampSet
 from napari_mmlnb.phantom.structures import structure_stamps
 from napari_mmlnb.phantom.textures import BLOCK_PX, Textures, make_textures
-from napari_mmlnb.phantom.truth import PhantomTruth, Subtype
+from napari_mmlnb.phantom.truth import TILE_UM, PhantomTruth, Subtype
 from napari_mmlnb.phantom.writer import write_pyramid
 
 SMALLEST_UM = 250.0
@@ -40,6 +40,7 @@ def render_phantom(
     size: tuple[int, int] = (4096, 4096),
     mpp: float = 0.5,
     stain_shift: float = 0.0,
+    tile_um: float = TILE_UM,
 ) -> tuple[RGB, Optics, PhantomTruth]:
     """Draw a phantom in memory.
 
@@ -57,6 +58,8 @@ def render_phantom(
         Micrometres per pixel.
     stain_shift : float
         0 is the range of stains and scanners for training; 1 lies well outside it.
+    tile_um : float
+        Side of the squares that attributes are told of, a multiple of 4 micrometres.
 
     Returns
     -------
@@ -109,7 +112,8 @@ def render_phantom(
         stain_shift=stain_shift,
         regions=annotate_regions(layout, recipe),
         cells=count_objects(population),
-        tile_attributes=annotate_tiles(layout, population, recipe),
+        tile_um=tile_um,
+        tile_attributes=annotate_tiles(layout, population, recipe, tile_um),
     )
     return rgb, optics, truth
 
