@@ -20,9 +20,9 @@ def command(config: Path, out: Path, seeds: int) -> None:
     """
     from napari_mmlnb.report.outputs import check_writable
     from napari_mmlnb.training.config import read_as
-    from napari_mmlnb.training.image_level.config import ImageLevelConfig
+    from napari_mmlnb.training.image_level.config import AblationConfig
 
-    read_as(ImageLevelConfig, config)
+    read_as(AblationConfig, config)
     check_writable(out)
     from napari_mmlnb.training.image_level.ablation import ablate, told
 

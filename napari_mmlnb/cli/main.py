@@ -59,6 +59,7 @@ COMMANDS = MappingProxyType(
             "napari_mmlnb.cli.phantom_images", "Write a folder of synthetic images with descriptions."
         ),
         "train": CommandFacts("napari_mmlnb.cli.train", "Train a model from a configuration."),
+        "describe": CommandFacts("napari_mmlnb.cli.describe", "Describe a folder of images anew."),
         "ablate": CommandFacts("napari_mmlnb.cli.ablate", "Train every arm of a configuration, and compare."),
         "models": CommandFacts("napari_mmlnb.cli.models", "List, check and fetch models."),
         "bench": CommandFacts("napari_mmlnb.cli.bench", "Measure this machine."),

@@ -1,7 +1,7 @@
 """Which part of the method carries it: every arm, with the same seeds on the same splits, and the claims tested.
 
-The paper claims that two modalities are better than either alone, and that PRMF helps. Whether it does is said with an
-interval, whatever comes out.
+The paper claims that two modalities are better than either alone, that the describing model's fine-tuning helps, and
+that PRMF does. Whether they hold is said with an interval, whatever comes out.
 """
 
 from __future__ import annotations
@@ -9,15 +9,18 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from napari_mmlnb.digest import file_sha256
+from napari_mmlnb.errors import RequestError
 from napari_mmlnb.training.comparison import Estimate, Metric, Trial, differences, estimates
 from napari_mmlnb.training.config import read_as
 from napari_mmlnb.training.image_level.ablation_picture import write_picture
 from napari_mmlnb.training.image_level.arms import ARMS, PRMF
-from napari_mmlnb.training.image_level.config import ImageLevelConfig, SplitName
-from napari_mmlnb.training.image_level.recipe import read_cohort, train_configured
+from napari_mmlnb.training.image_level.config import AblationConfig, ImageLevelConfig, SplitName, TextKind
+from napari_mmlnb.training.image_level.recipe import ImageCohort, read_cohort, train_configured
+from napari_mmlnb.training.image_level.table import read_cases
 from napari_mmlnb.training.scores import score
 
 Log = Callable[[str], None]
@@ -27,20 +30,58 @@ JUDGED_BY: Metric = "f1"
 
 
 @dataclass(frozen=True)
+class Contender:
+    """What is trained: an arm, on one kind of descriptions.
+
+    Parameters
+    ----------
+    arm : str
+        Of `ARMS`.
+    text : str
+        Key of `AblationConfig.texts`; empty for the descriptions of `data.table`.
+    """
+
+    arm: str
+    text: TextKind | None = None
+
+    @property
+    def name(self) -> str:
+        """For files and tables."""
+        return self.arm if self.text is None else f"{self.arm}-{self.text}-text"
+
+    @property
+    def summary(self) -> str:
+        """For a person."""
+        summary = ARMS.get(self.arm).summary
+        return summary if self.text is None else f"{summary}; {_TEXT_WORDS[self.text]}"
+
+
+_TEXT_WORDS: dict[TextKind, str] = {
+    "untuned": "text of the describing model before its fine-tuning",
+    "measured": "measured text in place of generated",
+}
+
+
+@dataclass(frozen=True)
 class Claim:
-    """That one arm is better than another."""
+    """That one contender is better than another."""
 
     text: str
-    better: str
-    worse: str
+    better: Contender
+    worse: Contender
 
+
+_PRMF = Contender(PRMF)
 
 CLAIMS = (
-    Claim("Both modalities are better than the image alone", PRMF, "image-only"),
-    Claim("Both modalities are better than the text alone", PRMF, "text-only"),
-    Claim("PRMF is better than concatenation", PRMF, "concatenation"),
-    Claim("The curriculum helps PRMF", PRMF, "prmf-no-curriculum"),
+    Claim("Both modalities are better than the image alone", _PRMF, Contender("image-only")),
+    Claim("Both modalities are better than the text alone", _PRMF, Contender("text-only")),
+    Claim("The describing model's fine-tuning helps", _PRMF, Contender(PRMF, "untuned")),
+    Claim("PRMF is better than concatenation", _PRMF, Contender("concatenation")),
+    Claim("The curriculum helps PRMF", _PRMF, Contender("prmf-no-curriculum")),
+    Claim("Generated text is better than measured text", _PRMF, Contender(PRMF, "measured")),
 )
+"""Those of the paper, and whether a describing model was needed at all."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +95,14 @@ class Ablation:
     seeds : int
         Trainings of each arm.
     arms : mapping
-        Arm to metric to estimate.
+        Contender to metric to estimate.
     claims : tuple
         Each claim with the difference in weighted F1.
     """
 
     split: SplitName
     seeds: int
-    arms: dict[str, dict[Metric, Estimate]]
+    arms: dict[Contender, dict[Metric, Estimate]]
     claims: tuple[tuple[Claim, Estimate], ...]
 
 
@@ -90,23 +131,51 @@ def ablate(path: Path, out: Path, *, seeds: int, log: Log) -> Ablation:
     RequestError, OutputError, MissingExtraError
         As `train_images`.
     """
-    config = read_as(ImageLevelConfig, path)
-    cohort = read_cohort(config, path.parent)
-    trials: dict[str, list[Trial]] = {arm.name: [] for arm in ARMS}
+    config = read_as(AblationConfig, path)
+    cohorts = _cohorts(config, path.parent)
+    contenders = (*(Contender(arm.name) for arm in ARMS), *(Contender(PRMF, kind) for kind in config.texts))
+    trials: dict[Contender, list[Trial]] = {contender: [] for contender in contenders}
+    plain = {name: value for name, value in config.model_dump().items() if name != "texts"}
     for seed in range(config.seed, config.seed + seeds):
-        for arm in ARMS:
-            one = config.model_copy(update={"arm": arm.name, "seed": seed, "name": f"{arm.name}-{seed}"})
-            outcome = train_configured(one, path.parent, cohort, out / "runs", log=_quiet)
-            trials[arm.name].append(Trial(outcome.labels, outcome.said.fused, outcome.groups))
-            log(f"seed {seed}, {arm.name}: weighted F1 {score(outcome.labels, outcome.said.fused).f1:.3f}")
+        for one in contenders:
+            named = plain | {"arm": one.arm, "seed": seed, "name": f"{one.name}-{seed}"}
+            training = ImageLevelConfig.model_validate(named)
+            outcome = train_configured(training, path.parent, cohorts[one.text], out / "runs", log=_quiet)
+            trials[one].append(Trial(outcome.labels, outcome.said.fused, outcome.groups))
+            log(f"seed {seed}, {one.name}: weighted F1 {score(outcome.labels, outcome.said.fused).f1:.3f}")
     ablation = Ablation(
         config.split,
         seeds,
-        {arm: estimates(of_arm) for arm, of_arm in trials.items()},
-        tuple((claim, differences(trials[claim.better], trials[claim.worse])[JUDGED_BY]) for claim in CLAIMS),
+        {one: estimates(of_one) for one, of_one in trials.items()},
+        tuple(
+            (claim, differences(trials[claim.better], trials[claim.worse])[JUDGED_BY])
+            for claim in CLAIMS
+            if claim.worse in trials
+        ),
     )
     _write(out, ablation)
     return ablation
+
+
+def _cohorts(config: AblationConfig, base: Path) -> dict[TextKind | None, ImageCohort]:
+    """The images once, and their cases with each kind of descriptions.
+
+    Raises
+    ------
+    RequestError
+        If a table is wrong, or is not of the same images, classes and patients.
+    """
+    main = read_cohort(config, base)
+    cohorts: dict[TextKind | None, ImageCohort] = {None: main}
+    for kind, path in config.texts.items():
+        cases = read_cases(base / path, base / config.data.images, config.classes)
+        if [replace(case, description="") for case in cases] != [replace(case, description="") for case in main.cases]:
+            raise RequestError(
+                f"The table {path.name} is not of the same images as {config.data.table.name}.",
+                "Make it from that table, with `mmlnb describe`.",
+            )
+        cohorts[kind] = ImageCohort(cases, main.pixels, file_sha256(base / path))
+    return cohorts
 
 
 def told(ablation: Ablation) -> list[str]:
@@ -117,9 +186,9 @@ def told(ablation: Ablation) -> list[str]:
         "| arm | weighted F1 | balanced accuracy | kappa | AUROC |",
         "|---|---|---|---|---|",
     ]
-    for name, metrics in ablation.arms.items():
+    for one, metrics in ablation.arms.items():
         cells = [_said(metrics[metric]) for metric in ("f1", "balanced_accuracy", "kappa", "auroc")]
-        lines.append(f"| {ARMS.get(name).summary} | {' | '.join(cells)} |")
+        lines.append(f"| {one.summary} | {' | '.join(cells)} |")
     lines += ["", "| claim | difference in weighted F1 | |", "|---|---|---|"]
     lines += [f"| {claim.text} | {_said(gain, sign=True)} | {gain.verdict} |" for claim, gain in ablation.claims]
     return lines
@@ -133,10 +202,12 @@ def _said(one: Estimate, *, sign: bool = False) -> str:
 def _write(out: Path, ablation: Ablation) -> None:
     (out / "ablation.md").write_text("\n".join(told(ablation)) + "\n", encoding="utf-8")
     claims = [
-        {**asdict(claim), **asdict(gain), "metric": JUDGED_BY, "verdict": gain.verdict}
+        {"text": claim.text, "better": claim.better.name, "worse": claim.worse.name}
+        | asdict(gain)
+        | {"metric": JUDGED_BY, "verdict": gain.verdict}
         for claim, gain in ablation.claims
     ]
-    arms = {arm: {name: asdict(one) for name, one in metrics.items()} for arm, metrics in ablation.arms.items()}
+    arms = {arm.name: {name: asdict(one) for name, one in metrics.items()} for arm, metrics in ablation.arms.items()}
     record = {"split": ablation.split, "seeds": ablation.seeds, "arms": arms, "claims": claims}
     (out / "ablation.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     with (out / "ablation.csv").open("w", encoding="utf-8", newline="") as file:
@@ -145,9 +216,9 @@ def _write(out: Path, ablation: Ablation) -> None:
         for arm, metrics in ablation.arms.items():
             for name, one in metrics.items():
                 writer.writerow(
-                    [arm, name, *(f"{value:.6f}" for value in (one.mean, one.interval.low, one.interval.high))]
+                    [arm.name, name, *(f"{value:.6f}" for value in (one.mean, one.interval.low, one.interval.high))]
                 )
-    rows = {ARMS.get(arm).summary: metrics[JUDGED_BY] for arm, metrics in ablation.arms.items()}
+    rows = {arm.summary: metrics[JUDGED_BY] for arm, metrics in ablation.arms.items()}
     write_picture(out / "ablation.svg", f"Weighted F1 on the reported part (split: {ablation.split})", rows)
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from napari_mmlnb.models.towers.published import TOKENS
 from napari_mmlnb.training.config import Config, Count, CurriculumConfig
 
+TextKind = Literal["untuned", "measured"]
 SplitName = Literal["patient", "given", "image_level_as_published"]
 
 
@@ -102,3 +103,16 @@ class ImageLevelConfig(Config):
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("a class is named twice")
         return self
+
+
+class AblationConfig(ImageLevelConfig):
+    """The schema of an ablation: a configuration at image level, and other descriptions of the same images.
+
+    Parameters
+    ----------
+    texts : dict of str to Path
+        Tables with the same rows as `data.table` and other descriptions: "untuned", by the describing model before its
+        fine-tuning; "measured", without a model. `data.table` has those of the tuned model.
+    """
+
+    texts: Annotated[dict[TextKind, Path], Field(default_factory=dict)]

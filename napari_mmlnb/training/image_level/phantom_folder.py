@@ -1,6 +1,6 @@
-"""A folder of images with descriptions, cut from phantoms: the image-level recipe can be tried without any data.
+"""A folder of images with descriptions, cut from phantoms: image level and fine-tuning can be tried without any data.
 
-Each phantom is a patient. The descriptions are the measured describer's, from the pixels alone; no class is in them.
+Each phantom is a patient. No class is in the descriptions (`phantom_texts`).
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ import numpy as np
 from PIL import Image
 
 from napari_mmlnb.describe.base import EvidenceTile
-from napari_mmlnb.describe.measured import MeasuredDescriber
 from napari_mmlnb.errors import OutputError, RequestError
 from napari_mmlnb.geometry import Region
 from napari_mmlnb.phantom.slide import render_phantom
+from napari_mmlnb.phantom.tile_pixels import as_stored
 from napari_mmlnb.phantom.truth import PhantomTruth, Subtype, TileAttributes
+from napari_mmlnb.training.image_level.phantom_texts import MEASURED, TEXTS, PhantomTile
 
 IMAGES, TABLE = "images", "table.csv"
 MPP = 0.5
@@ -46,6 +47,10 @@ class PhantomFolderPlan:
         Side of a phantom at 0.5 um.
     stain_shift : float
         As for `render_phantom`.
+    least_cells : int
+        Neuroblastic cells of an image, at least; with 0 other tissue than tumour is cut too.
+    text : str
+        What the descriptions are made of (`phantom_texts.TEXTS`).
     """
 
     patients: int
@@ -53,6 +58,8 @@ class PhantomFolderPlan:
     first_seed: int
     size_px: int = 1536
     stain_shift: float = 0.0
+    least_cells: int = LEAST_CELLS
+    text: str = MEASURED
 
 
 def make_phantom_folder(folder: Path, plan: PhantomFolderPlan, *, workers: int, log: Callable[[str], None]) -> int:
@@ -103,30 +110,33 @@ def _rows(images: Path, plan: PhantomFolderPlan, workers: int, log: Callable[[st
 
 
 def _patient(images: Path, plan: PhantomFolderPlan, subtype: Subtype, seed: int) -> list[Row]:
-    rgb, _, truth = render_phantom(
+    rgb, optics, truth = render_phantom(
         subtype=subtype, seed=seed, size=(plan.size_px, plan.size_px), mpp=MPP, stain_shift=plan.stain_shift
     )
     side = round(truth.tile_um / MPP)
+    places = _chosen(truth, plan, rgb.shape[0] // side)
     tiles = []
-    for rank, place in enumerate(_chosen(truth, rgb.shape[0] // side, plan.images, seed), start=1):
+    for rank, place in enumerate(places, start=1):
         y, x = place.row * side, place.column * side
+        pixels = as_stored(rgb[y : y + side, x : x + side], optics.jpeg_quality)
         region = Region(y * MPP, x * MPP, truth.tile_um, truth.tile_um)
-        tiles.append(EvidenceTile(rank, np.ascontiguousarray(rgb[y : y + side, x : x + side]), MPP, region))
+        tiles.append(PhantomTile(EvidenceTile(rank, pixels, MPP, region), place, subtype))
     rows = []
-    for tile, said in zip(tiles, MeasuredDescriber().describe(tiles), strict=True):
-        name = f"{subtype}-{seed}-{tile.rank:02d}.png"
-        Image.fromarray(tile.rgb).save(images / name)
-        text = " ".join(said.sentences)
+    for one, text in zip(tiles, TEXTS.get(plan.text).write(tiles, seed), strict=True):
+        name = f"{subtype}-{seed}-{one.picture.rank:02d}.png"
+        Image.fromarray(one.picture.rgb).save(images / name)
         rows.append({"file_name": name, "description": text, "class": subtype, "patient": f"phantom-{seed}"})
     return rows
 
 
-def _chosen(truth: PhantomTruth, whole: int, count: int, seed: int) -> list[TileAttributes]:
-    """Tiles full of tumour, those that decide the subtype first; `whole` rows and columns are inside the picture."""
+def _chosen(truth: PhantomTruth, plan: PhantomFolderPlan, whole: int) -> list[TileAttributes]:
+    """Tiles full of tissue, those that decide the subtype first; `whole` rows and columns are inside the picture."""
     usable = [
         tile
         for tile in truth.tile_attributes
-        if tile.tissue >= LEAST_TISSUE and tile.neuroblastic_cells >= LEAST_CELLS and max(tile.row, tile.column) < whole
+        if tile.tissue >= LEAST_TISSUE
+        and tile.neuroblastic_cells >= plan.least_cells
+        and max(tile.row, tile.column) < whole
     ]
-    order = np.random.default_rng(seed).permutation(len(usable))
-    return sorted((usable[i] for i in order), key=lambda tile: -round(tile.discriminative, 1))[:count]
+    order = np.random.default_rng(truth.seed).permutation(len(usable))
+    return sorted((usable[i] for i in order), key=lambda tile: -round(tile.discriminative, 1))[: plan.images]

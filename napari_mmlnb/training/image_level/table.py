@@ -67,7 +67,7 @@ def read_cases(table: Path, images: Path, class_ids: Sequence[str]) -> tuple[Ima
         named twice, classes that are unknown, or descriptions that are empty. Rows are told by their number, the header
         being the first.
     """
-    rows = _rows(table)
+    rows = read_table(table)
     _refuse(rows, lambda row: not row["description"], table, "have no description", "Describe them, or leave them out.")
     numbers = {**{str(number): number for number in range(len(class_ids))}, **{c: i for i, c in enumerate(class_ids)}}
     _refuse(
@@ -98,14 +98,21 @@ def _case(row: Row, images: Path, numbers: Mapping[str, int]) -> ImageCase:
     return ImageCase(name, images / name, row["description"], label, row.get(PATIENT, ""), row.get(PART, ""))
 
 
-def _rows(table: Path) -> list[Row]:
+def read_table(table: Path, needed: Sequence[str] = NEEDED) -> list[Row]:
+    """Rows of a CSV file by column, blanks around values removed.
+
+    Raises
+    ------
+    RequestError
+        If it cannot be read, lacks a column that is needed, or has no rows.
+    """
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
-            missing = [name for name in NEEDED if name not in (reader.fieldnames or ())]
+            missing = [name for name in needed if name not in (reader.fieldnames or ())]
             if missing:
                 raise RequestError(
-                    f"The table {table.name} has no column {missing[0]!r}.", f"It needs {', '.join(NEEDED)}."
+                    f"The table {table.name} has no column {missing[0]!r}.", f"It needs {', '.join(needed)}."
                 )
             rows = [{name: (value or "").strip() for name, value in row.items() if name is not None} for row in reader]
     except OSError as error:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from napari_mmlnb.phantom.attributes import TileContent
 from napari_mmlnb.phantom.slide import render_phantom
+from napari_mmlnb.phantom.tile_pixels import as_stored
 from napari_mmlnb.phantom.truth import PhantomTruth, Subtype
 
 MPP = 0.5
@@ -160,7 +161,7 @@ def _tiles_of(stain_shift: float, subtype: Subtype, seed: int) -> tuple[RGB, Flo
             own = squares[row * SQUARES : (row + 1) * SQUARES, column * SQUARES : (column + 1) * SQUARES]
             if own[..., 0].mean() >= LEAST_TISSUE:
                 y, x = row * SIDE_PX, column * SIDE_PX
-                pixels.append(_as_stored(rgb[y : y + SIDE_PX, x : x + SIDE_PX], optics.jpeg_quality))
+                pixels.append(as_stored(rgb[y : y + SIDE_PX, x : x + SIDE_PX], optics.jpeg_quality))
                 kept.append(own)
     if not pixels:
         return np.zeros((0, SIDE_PX, SIDE_PX, 3), np.uint8), np.zeros((0, SQUARES, SQUARES, len(COLUMNS)), np.float32)
@@ -174,10 +175,3 @@ def _squares(truth: PhantomTruth) -> Floats:
     squares[..., 4] = np.round(squares[..., 4] * cells)
     squares[..., 5] = np.round(squares[..., 5] * cells / 100)
     return squares
-
-
-def _as_stored(rgb: RGB, quality: int) -> RGB:
-    """With the losses of JPEG, as a tile is when it comes out of a slide."""
-    _, data = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    back: RGB = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
-    return np.ascontiguousarray(back[..., ::-1])

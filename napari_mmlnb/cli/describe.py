@@ -1,0 +1,33 @@
+"""`mmlnb describe`: a table of images in, the same with a describer's descriptions out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from napari_mmlnb.cli.progress import stdout_kept_clean, tell
+
+
+@click.command(name="describe", short_help="Describe a folder of images, for mmlnb train and ablate.")
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option("--images", type=click.Path(path_type=Path), help="Folder of the images; images beside TABLE by default.")
+@click.option("--describer", required=True, metavar="NAME|DIR", help="What describes, as for classify.")
+@click.option("--mpp", default=0.5, show_default=True, type=click.FloatRange(0, min_open=True), help="Of the images.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The new table.")
+def command(table: Path, images: Path | None, describer: str, mpp: float, out: Path) -> None:
+    """Write a copy of TABLE (CSV) to --out whose descriptions are a describer's, one an image.
+
+    The describer sees the images alone, never their classes.
+    """
+    from napari_mmlnb.describe.registry import DescriberRequest, create_describer
+    from napari_mmlnb.training.image_level.redescribe import redescribe
+
+    speaker = create_describer(describer, DescriberRequest())
+    with stdout_kept_clean():
+        done = redescribe(table, images or table.parent / "images", out, speaker, um_per_px=mpp, log=tell)
+    click.echo(f"{done.images} images described by {describer}: {out}")
+    if done.undescribed:
+        click.echo(f"Nothing was said of {done.undescribed} of them that could be kept.")
+    for fault, count in sorted(done.faults.items()):
+        click.echo(f"Words were left out of {count} descriptions: {fault}.")
