@@ -18,9 +18,10 @@ def _words(text: str) -> frozenset[str]:
 
 _ENGLISH = _words(
     """
-    the of and with in is are was were be been has have this that these those which no not without from for by at on or
-    as it its there seen show shows shown between around within more most many much some few several than each both other
-    but to an a into against along among under over per while where when here only also very rather almost such they their
+    the of and with in is are was were be been has have this that these those which no not without from for by at
+    on or as it its there seen show shows shown between around within more most many much some few several than
+    each both other but to an a into against along among under over per while where when here only also very
+    rather almost such they their
     """
 )
 
