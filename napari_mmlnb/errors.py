@@ -224,6 +224,38 @@ class DescriberMemoryError(DescriberError):
         self.where = where
 
 
+class SendingRefusedError(DescriberError):
+    """A describer would send tiles to another machine, and nobody has said that it may.
+
+    Parameters
+    ----------
+    address : str
+        Where they would go.
+    """
+
+    def __init__(self, describer: str, address: str) -> None:
+        super().__init__(
+            describer,
+            f"{address} is not this machine, and tiles of the slide would be sent there.",
+            "Say that this may be done, or use a server on this machine (127.0.0.1).",
+        )
+        self.address = address
+
+
+class ServerError(DescriberError):
+    """A describing server cannot be reached, does not answer in time, or answers something else.
+
+    Parameters
+    ----------
+    address : str
+        Of the server.
+    """
+
+    def __init__(self, describer: str, address: str, problem: str, remedy: str = "") -> None:
+        super().__init__(describer, problem, remedy)
+        self.address = address
+
+
 class UnknownNameError(MmlnbError):
     """A registry has no entry of that name.
 

@@ -44,8 +44,8 @@ _CELLS = _set(
 )
 _KINDS_OF_CELLS = _set(
     """
-    neuroblastic neuronal neural ganglion ganglionic like tumour tumor small large round immature scattered individual
-    single
+    neuroblastic neuronal neural ganglion ganglionic ganglionlike like tumour tumor small large round immature scattered
+    individual single
     """
 )
 """Words that may stand between the participle and the cells."""

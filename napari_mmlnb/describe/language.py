@@ -25,7 +25,10 @@ _ENGLISH = _words(
     """
 )
 
-_ALSO_ENGLISH = _words("die on no do so as me den van sur plus par il al bin max te a e i o u s w z y v de du")
+_ALSO_ENGLISH = _words(
+    "um od mm nm ml per pro non se ex die on no do so as me den van sur plus par il al bin max te de du"
+    " a e i o u s w z y v"
+)
 """Grammar of other languages that an English sentence may hold, as a word, a name or a single letter."""
 
 _OTHERS = MappingProxyType(
@@ -68,6 +71,7 @@ _OTHERS = MappingProxyType(
 _FOREIGN = tuple(_words(text) - _ENGLISH - _ALSO_ENGLISH for text in _OTHERS.values())
 
 _LEAST_WORDS = 3
+_LEAST_ACCENTED = 3
 _ACCENTED_SHARE = 0.25
 _WORD = re.compile(r"[^\W\d_]+")
 _GREEK_OF_SCIENCE = frozenset("αβγδμσλ")
@@ -84,7 +88,8 @@ def is_foreign(sentence: str) -> bool:
     english = sum(word in _ENGLISH for word in words)
     theirs = max(sum(word in known for word in words) for known in _FOREIGN)
     accented = sum(not word.isascii() for word in words)
-    return theirs > english or (accented > english and accented >= _ACCENTED_SHARE * len(words))
+    many = max(_LEAST_ACCENTED, english + 1, _ACCENTED_SHARE * len(words))
+    return theirs > english or accented >= many
 
 
 def _is_of_another_script(letter: str) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from napari_mmlnb.describe import measured
+from napari_mmlnb.describe import measured, server
 from napari_mmlnb.describe.base import Describer, DescriberFacts
 from napari_mmlnb.describe.profiles import PROFILES, VlmProfile, is_profile, pinned_profile
 from napari_mmlnb.describe.prompt import DEFAULT_PROMPT, Generation
@@ -127,6 +127,7 @@ _DESCRIBERS: Registry[_Entry] = Registry(
         _Entry(measured.FACTS, lambda *_: measured.MeasuredDescriber()),
         _Entry(_OWN_FACTS, _make_own),
         *(_Entry(_vlm_facts(p.name, p.summary, p.licence), _make_profile) for p in PROFILES),
+        _Entry(server.server_facts(), lambda _, request: server.ServerDescriber(request)),
     ),
 )
 
