@@ -188,6 +188,74 @@ class HubError(BundleError):
     """The hub cannot be asked, or did not give what was asked for."""
 
 
+class DescriberError(MmlnbError):
+    """A describing model cannot be used, or does not answer. What else the run finds does not depend on it.
+
+    Parameters
+    ----------
+    describer : str
+        Its name.
+    """
+
+    def __init__(self, describer: str, problem: str, remedy: str = "") -> None:
+        super().__init__(problem, remedy)
+        self.describer = describer
+
+
+class DescriberMemoryError(DescriberError):
+    """A describing model needs more memory than there is.
+
+    Parameters
+    ----------
+    needed, available : int
+        Bytes; what is needed is an estimate.
+    where : str
+        "memory" or "memory of the graphics card".
+    """
+
+    def __init__(self, describer: str, needed: int, available: int, where: str, remedy: str) -> None:
+        super().__init__(
+            describer,
+            f"{describer} needs about {needed / 1e9:.2g} GB of {where}, and {available / 1e9:.2g} GB are free.",
+            remedy,
+        )
+        self.needed = needed
+        self.available = available
+        self.where = where
+
+
+class SendingRefusedError(DescriberError):
+    """A describer would send tiles to another machine, and nobody has said that it may.
+
+    Parameters
+    ----------
+    address : str
+        Where they would go.
+    """
+
+    def __init__(self, describer: str, address: str) -> None:
+        super().__init__(
+            describer,
+            f"{address} is not this machine, and tiles of the slide would be sent there.",
+            "Say that this may be done, or use a server on this machine (127.0.0.1).",
+        )
+        self.address = address
+
+
+class ServerError(DescriberError):
+    """A describing server cannot be reached, does not answer in time, or answers something else.
+
+    Parameters
+    ----------
+    address : str
+        Of the server.
+    """
+
+    def __init__(self, describer: str, address: str, problem: str, remedy: str = "") -> None:
+        super().__init__(describer, problem, remedy)
+        self.address = address
+
+
 class UnknownNameError(MmlnbError):
     """A registry has no entry of that name.
 

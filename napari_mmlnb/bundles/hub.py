@@ -18,7 +18,7 @@ from logging import ERROR
 from pathlib import Path
 from typing import BinaryIO
 
-from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
 from huggingface_hub.errors import (
     EntryNotFoundError,
     FileMetadataError,
@@ -37,10 +37,10 @@ from huggingface_hub.utils import (
     enable_progress_bars,
     logging,
 )
-from platformdirs import user_cache_path
 
 from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.errors import BundleError, GatedModelError, HubError
+from napari_mmlnb.hub_cache import hub_cache, own_cache
 from napari_mmlnb.models.encoders.facts import EncoderFacts
 
 OnBytes = Callable[[int, int], None]
@@ -72,7 +72,8 @@ class RemoteFile:
 
 def find_files(facts: EncoderFacts) -> Path | None:
     """The folder with an encoder's files at its revision, or None where not all of them are on this machine."""
-    for folder in (_own_cache(facts), _hub_cache(facts)):
+    known = facts.repository, facts.revision
+    for folder in (own_cache(*known), hub_cache(*known, facts.files)):
         if folder is not None and all((folder / name).is_file() for name in facts.files):
             return folder
     return None
@@ -126,7 +127,7 @@ def fetch(facts: EncoderFacts, remote: tuple[RemoteFile, ...], on_bytes: OnBytes
         If what has arrived is not the file whose digest is known (it is not kept), or the cache folder cannot be
         written.
     """
-    folder = _own_cache(facts)
+    folder = own_cache(facts.repository, facts.revision)
     for file in remote:
         path = folder / file.name
         expected = (facts.sha256 if file.name == facts.file else "") or file.sha256
@@ -147,21 +148,6 @@ def fetch(facts: EncoderFacts, remote: tuple[RemoteFile, ...], on_bytes: OnBytes
                 "Make room or free the way there; XDG_CACHE_HOME puts caches elsewhere.",
             ) from error
     return folder
-
-
-def _hub_cache(facts: EncoderFacts) -> Path | None:
-    folders = set()
-    for name in facts.files:
-        found = try_to_load_from_cache(facts.repository, name, revision=facts.revision)
-        if not isinstance(found, str):
-            return None
-        folders.add(Path(found).parents[len(Path(name).parts) - 1])
-    return folders.pop() if len(folders) == 1 else None
-
-
-def _own_cache(facts: EncoderFacts) -> Path:
-    cache = user_cache_path("napari-mmlnb", appauthor=False)
-    return cache / "hub" / facts.repository.replace("/", "--") / facts.revision
 
 
 def _metadata(facts: EncoderFacts, name: str) -> RemoteFile:

@@ -97,9 +97,16 @@ class Describer(Protocol):
     facts: DescriberFacts
 
     def describe(self, tiles: Sequence[EvidenceTile]) -> Iterator[TileDescription]:
-        """Descriptions of the tiles in order, each as soon as it is ready; the last one of a tile is complete."""
+        """Descriptions of the tiles, the complete ones in the tiles' order, each as soon as it is ready.
+
+        A complete one is the last of its tile; growing ones may come before it, of several tiles in turns.
+        """
         ...
 
     def summarise(self, descriptions: Sequence[TileDescription]) -> Description:
         """Put the tiles' sentences together; never says more than they do."""
+        ...
+
+    def close(self) -> None:
+        """Free what is held: a model's memory, a connection. It may describe again afterwards."""
         ...

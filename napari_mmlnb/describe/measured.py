@@ -52,6 +52,9 @@ class MeasuredDescriber:
         text = " ".join(sentence.text for sentence in sentences)
         return Description(text=text, describer=self.facts.name, sentences=sentences)
 
+    def close(self) -> None:
+        """Nothing is held."""
+
 
 def _describe(tile: EvidenceTile) -> TileDescription:
     measurements = measure_tile(tile.rgb, tile.um_per_px)

@@ -1,20 +1,56 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
-from napari_mmlnb.describe.registry import create_describer, describers
-from napari_mmlnb.errors import UnknownNameError
+from napari_mmlnb.describe.profiles import PROFILES
+from napari_mmlnb.describe.registry import OWN, DescriberRequest, create_describer, describers, is_describer
+from napari_mmlnb.errors import DescriberError, RevisionMissingError, UnknownNameError, WeightsMissingError
+
+COMMIT = "0" * 40
 
 
-def test_every_listed_describer_is_made_and_carries_its_facts() -> None:
+def test_every_listed_describer_has_what_a_person_needs_to_know() -> None:
     names = [facts.name for facts in describers()]
-    assert "measured" in names
+    assert names[:2] == ["measured", OWN]
+    assert set(PROFILES.names) < set(names)
     for facts in describers():
-        assert create_describer(facts.name).facts == facts
         assert facts.summary
         assert facts.licence
+        assert facts.generates == (facts.name != "measured")
+        assert is_describer(facts.name)
+
+
+def test_the_measured_one_is_made_without_anything() -> None:
+    assert create_describer("measured").facts == describers()[0]
+
+
+def test_listing_loads_neither_torch_nor_transformers() -> None:
+    code = (
+        "import sys; from napari_mmlnb.describe.registry import describers; describers(); "
+        "sys.exit(bool({'torch', 'transformers', 'timm'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_an_unknown_name_says_what_there_is() -> None:
     with pytest.raises(UnknownNameError, match="measured"):
         create_describer("oracle")
+    assert not is_describer("oracle")
+
+
+@pytest.mark.parametrize("name", PROFILES.names)
+def test_a_profile_must_be_pinned_and_fetched(name: str) -> None:
+    with pytest.raises(RevisionMissingError, match=f"{name}@COMMIT"):
+        create_describer(name)
+    with pytest.raises(DescriberError, match="not a commit"):
+        create_describer(f"{name}@main")
+    with pytest.raises(WeightsMissingError, match=f"mmlnb models fetch {name}@{COMMIT}"):
+        create_describer(f"{name}@{COMMIT}")
+
+
+def test_a_bundle_without_a_model_of_its_own_says_so() -> None:
+    with pytest.raises(DescriberError, match="no describing model of its own"):
+        create_describer(OWN, DescriberRequest())
