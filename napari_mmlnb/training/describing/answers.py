@@ -19,7 +19,8 @@ from napari_mmlnb.errors import RequestError
 IGNORED = -100
 """The label that cross-entropy leaves out."""
 
-_FILL = {"input_ids": 0, "attention_mask": 0, "mm_token_type_ids": 0}
+_COUNTED = ("input_ids", "attention_mask", "mm_token_type_ids", "token_type_ids")
+"""What a processor gives a number a token; all else of what it gives belongs to the image."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Exchange:
     Parameters
     ----------
     question : mapping of str to Tensor
-        (1, T) each: `input_ids`, `attention_mask`, and `mm_token_type_ids` where the model wants them.
+        (1, T) each: `input_ids`, `attention_mask`, and which tokens are the image's, where the model wants to know.
     image : mapping of str to Tensor
         What the processor made of the image: `pixel_values` and what goes with it; empty where it was not asked for.
     answer : Tensor
@@ -65,13 +66,15 @@ class Conversation:
         self.max_length = max_length
         self._asked = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}]
         self._question = processor.apply_chat_template(self._asked, add_generation_prompt=True, tokenize=False)
-        self._specials = tuple(token for token in self.tokenizer.get_added_vocab() if token.strip())
+        added = self.tokenizer.added_tokens_decoder.values()
+        self._specials = tuple(token.content for token in added if token.special and token.content.strip())
         self.image_px = None if self._has_fixed_size(image_px) else image_px
 
     def _has_fixed_size(self, image_px: int) -> bool:
         """Whether the processor makes pixels of one size of images of any: then resizing before would only blur."""
-        one, other = (self._processed(Image.new("RGB", (side, side))) for side in (image_px, 2 * image_px))
-        return bool(one["pixel_values"].shape == other["pixel_values"].shape)
+        sizes = ((image_px, image_px), (2 * image_px, 2 * image_px), (2 * image_px, image_px))
+        shapes = {self._processed(Image.new("RGB", size))["pixel_values"].shape for size in sizes}
+        return len(shapes) == 1
 
     @property
     def padding_id(self) -> int:
@@ -122,7 +125,7 @@ class Conversation:
             image = image.resize((self.image_px, self.image_px), Image.Resampling.BILINEAR)
         inputs = self._processed(image)
         shape = inputs["input_ids"].shape
-        question = {name: tensor for name, tensor in inputs.items() if name in _FILL and tensor.shape == shape}
+        question = {name: tensor for name, tensor in inputs.items() if name in _COUNTED and tensor.shape == shape}
         return question, {name: tensor for name, tensor in inputs.items() if name not in question}
 
     def _processed(self, image: Image.Image) -> dict[str, Tensor]:
@@ -168,16 +171,19 @@ def collated(exchanges: Sequence[Exchange], padding_id: int) -> tuple[dict[str, 
     length = max(len(one) for one in labels)
     inputs = {}
     for name in exchanges[0].question:
-        after = {"input_ids": None, "attention_mask": 1, "mm_token_type_ids": 0}[name]
-        fill = padding_id if name == "input_ids" else _FILL[name]
-        rows = [
-            torch.cat([one.question[name][0], one.answer if after is None else torch.full_like(one.answer, after)])
-            for one in exchanges
-        ]
+        rows = [torch.cat([one.question[name][0], _of_answer(name, one.answer)]) for one in exchanges]
+        fill = padding_id if name == "input_ids" else 0
         inputs[name] = torch.stack([_padded(row, length, fill) for row in rows])
     for name in exchanges[0].image:
         inputs[name] = torch.cat([one.image[name] for one in exchanges])
     return inputs, torch.stack([_padded(row, length, IGNORED) for row in labels])
+
+
+def _of_answer(name: str, answer: Tensor) -> Tensor:
+    """What stands for an answer's tokens: themselves, that they are to be looked at, that they are text."""
+    if name == "input_ids":
+        return answer
+    return torch.full_like(answer, 1 if name == "attention_mask" else 0)
 
 
 def _padded(row: Tensor, length: int, fill: int) -> Tensor:

@@ -8,6 +8,7 @@ not, or that says something else with them than with pixels, is given pixels.
 from __future__ import annotations
 
 import inspect
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +17,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from napari_mmlnb.errors import OutputError, RequestError
+from napari_mmlnb.inference.runtimes.halving import is_out_of_memory
 from napari_mmlnb.training.describing.answers import Exchange, collated
 from napari_mmlnb.training.describing.targets import language_model_name
 
 _ARGUMENT = "mm_encoder_outputs"
 _PIXELS = "pixel_"
+_LEFT_FREE = 500_000_000
 _TOLERANCE = 1e-4
 """Of the largest logit, in float32; rounding alone in narrower types."""
 
@@ -102,6 +106,22 @@ def reusable(model: Any, exchanges: Sequence[Exchange], padding_id: int) -> str:
         Of batches.
     """
     stock = stock_model(model)
+    try:
+        return _refusal(model, stock, exchanges, padding_id)
+    except (AttributeError, TypeError, ValueError, RuntimeError, RequestError) as error:
+        # Of some hundred architectures, each its own way: pixels always work.
+        if is_out_of_memory(error):
+            raise
+        return f"a {type(stock).__name__} does not take features ({str(error).splitlines()[0]})"
+
+
+def stock_model(model: Any) -> Any:
+    """The class of transformers inside peft's."""
+    inner = getattr(model, "get_base_model", None)
+    return inner() if inner is not None else model
+
+
+def _refusal(model: Any, stock: Any, exchanges: Sequence[Exchange], padding_id: int) -> str:
     if _ARGUMENT not in inspect.signature(stock.forward).parameters:
         return f"a {type(stock).__name__} takes pixels only"
     language = language_model_name(stock)
@@ -119,12 +139,6 @@ def reusable(model: Any, exchanges: Sequence[Exchange], padding_id: int) -> str:
     if float((said - expected).abs().max()) > _TOLERANCE * float(expected.abs().max()):
         return f"a {type(stock).__name__} answers otherwise with features than with pixels"
     return ""
-
-
-def stock_model(model: Any) -> Any:
-    """The class of transformers inside peft's."""
-    inner = getattr(model, "get_base_model", None)
-    return inner() if inner is not None else model
 
 
 def _features(model: Any, images: Mapping[str, Tensor], cases: int) -> tuple[Tensor, _Shape]:
@@ -149,13 +163,24 @@ def _outputs(features: Tensor, shape: _Shape | None) -> Any:
     if shape is None:
         raise RuntimeError("no features have been computed")
     rows = features.reshape(len(features) * shape.parts, *shape.part)
-    return BaseModelOutputWithPooling(pooler_output=tuple(rows) if shape.as_tuple else rows)
+    given: Any = tuple(rows) if shape.as_tuple else rows
+    return BaseModelOutputWithPooling(pooler_output=given)
 
 
 def _file(path: Path, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """A tensor that lives in a file: pages that are not needed leave memory by themselves."""
+    """A tensor that lives in a file: pages that are not needed leave memory by themselves.
+
+    Raises
+    ------
+    OutputError
+        If the disk is too small: a process that writes such a page there is killed, without a word.
+    """
+    size = int(np.prod(shape)) * dtype.itemsize
+    path.unlink(missing_ok=True)
+    if shutil.disk_usage(path.parent).free < size + _LEFT_FREE:
+        raise OutputError(path.parent, f"the features of the images need {size / 1e9:.1f} GB there")
     return torch.from_file(str(path), shared=True, size=int(np.prod(shape)), dtype=dtype).reshape(shape)
 
 
-def _device(model: Any) -> torch.device:
+def _device(model: nn.Module) -> torch.device:
     return next(model.parameters()).device

@@ -151,4 +151,6 @@ def _interval(drawn: FloatArray) -> list[float] | None:
 
 
 def _ratio(part: FloatArray, whole: npt.NDArray[Any]) -> FloatArray:
-    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+    ratio = np.full(len(part), np.nan)
+    np.divide(part, whole, out=ratio, where=whole > 0)
+    return ratio

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,10 +14,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_mmlnb.errors import RequestError
-from napari_mmlnb.inference.runtimes.halving import is_out_of_memory
 from napari_mmlnb.training.describing.answers import IGNORED
 from napari_mmlnb.training.describing.frozen_images import stock_model
 from napari_mmlnb.training.describing.lessons import Batch, Lessons
+from napari_mmlnb.training.describing.memory import attempt, halved, in_batches
 
 Rows = npt.NDArray[np.int64]
 
@@ -133,29 +132,11 @@ class Steps:
             If not even one image fits into memory, or the loss is not finite.
         """
         while True:
-            answer = self._try(rows, rate, seed)
+            answer = attempt(lambda: self._learn(rows, rate, seed))
             if answer is not None:
                 return answer
-            if self.batch == 1:
-                raise RequestError(
-                    "The device's memory does not hold a single image with its answer.",
-                    "Set four_bit: true or gradient_checkpointing: true, make image_px smaller, or take a smaller "
-                    "model.",
-                )
-            self.batch = max(1, min(self.batch, len(rows)) // 2)
             self._optimiser.zero_grad(set_to_none=True)
-            gc.collect()
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
-
-    def _try(self, rows: Sequence[int], rate: float, seed: int) -> tuple[float, int] | None:
-        """None where memory is used up; once we have left, nothing holds the tensors of the failed call any more."""
-        try:
-            return self._learn(rows, rate, seed)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            return None
+            self.batch = halved(min(self.batch, len(rows)))
 
     def _learn(self, rows: Sequence[int], rate: float, seed: int) -> tuple[float, int]:
         batches = [self._lessons.batch(rows[at : at + self.batch]) for at in range(0, len(rows), self.batch)]
@@ -180,14 +161,15 @@ class Steps:
 def measure_answers(model: Any, lessons: Lessons, rows: Rows, batch: int) -> TokenLosses:
     """What the true answers of these cases cost a model, in eval mode."""
     model.eval()
-    losses: list[float] = []
-    tokens: list[int] = []
-    with torch.no_grad():
-        for at in range(0, len(rows), batch):
-            given = lessons.batch(rows[at : at + batch].tolist())
-            losses += answer_losses(model, given).tolist()
-            tokens += (given[1] != IGNORED).sum(dim=1).tolist()
-    return TokenLosses(np.array(losses), np.array(tokens, dtype=np.int64))
+
+    def measure(part: Sequence[int]) -> list[tuple[float, int]]:
+        given = lessons.batch(part)
+        with torch.no_grad():
+            losses = answer_losses(model, given).tolist()
+        return list(zip(losses, (given[1] != IGNORED).sum(dim=1).tolist(), strict=True))
+
+    measured = in_batches(rows.tolist(), batch, measure)
+    return TokenLosses(np.array([loss for loss, _ in measured]), np.array([tokens for _, tokens in measured]))
 
 
 def _on(device: torch.device, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from napari_mmlnb.training.describing.adapter import reload_adapter, save_merged
 from napari_mmlnb.training.describing.answers import Conversation
 from napari_mmlnb.training.describing.base_model import BaseFolder, load_model, load_processor
 from napari_mmlnb.training.describing.config import DescribingConfig
+from napari_mmlnb.training.describing.memory import let_go
 
 ADAPTER_FOLDER, MERGED_FOLDER = "adapter", "merged"
 
@@ -107,14 +107,14 @@ class Keeper:
         if self.config.four_bit:
             # Four bits cannot be merged into: the adapter goes on the plain weights, which say nearly the same.
             del model
-            _free()
+            let_go()
             model = reload_adapter(self.base, adapter, self.dtype, self.device)
             probe = probe_of(model, probe.inputs)
         stored = getattr(torch, self.base.stored_dtype, self.dtype)
         processor = load_processor(self.base)
         save_merged(model, processor, folder, stored, self.ends)
         del model
-        _free()
+        let_go()
         self._same_question(processor, folder)
         plain = load_model(folder, MERGED_FOLDER, self.dtype, self.device)
         return self._same("merged model", plain, probe, max(TOLERANCE[self.dtype], TOLERANCE.get(stored, 0.0)))
@@ -155,9 +155,3 @@ def _replace(fresh: Path, place: Path) -> None:
     if place.is_dir():
         shutil.rmtree(place)
     shutil.move(fresh, place)
-
-
-def _free() -> None:
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gc
 import hashlib
 import json
 import tempfile
@@ -28,10 +27,13 @@ from napari_mmlnb.training.describing.cases import DescribedCases, read_describe
 from napari_mmlnb.training.describing.class_words import ClassWords
 from napari_mmlnb.training.describing.config import DescribingConfig
 from napari_mmlnb.training.describing.course import Course, Learned
+from napari_mmlnb.training.describing.facts import DescribingFacts
 from napari_mmlnb.training.describing.frozen_images import FrozenImages, reusable
 from napari_mmlnb.training.describing.held_out import Comparison, HeldOut, read_held_out
+from napari_mmlnb.training.describing.images import check_images
 from napari_mmlnb.training.describing.lessons import Lessons
 from napari_mmlnb.training.describing.loop import measure_answers
+from napari_mmlnb.training.describing.memory import let_go
 from napari_mmlnb.training.describing.read_back import ADAPTER_FOLDER, MERGED_FOLDER, Keeper, probe_of
 from napari_mmlnb.training.describing.samples import Sample, write_samples
 from napari_mmlnb.training.describing.speaking import describe, end_tokens
@@ -75,6 +77,7 @@ def finetune(path: Path, out: Path, *, log: Log) -> Path:
     """
     config = read_as(DescribingConfig, path)
     cohort = read_described(config, path.parent)
+    check_images(cohort.cases)
     base = find_base(config, path.parent)
     folder = out / config.name
     try:
@@ -215,9 +218,7 @@ class _FineTuning:
         self._stack.close()
         self.lessons = Lessons(self.cohort.cases, self.conversation)
         del self.model
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        let_go()
 
     def _figures(
         self,
@@ -247,6 +248,15 @@ class _FineTuning:
         write_samples(self.folder, samples)
         parts = [self.folder / name for name in (ADAPTER_FOLDER, MERGED_FOLDER) if name in self._kept()]
         Card(self.config, self.base, metrics, self.conversation.image_px).write(self.folder, *parts)
+        base, px = self.base, self.conversation.image_px
+        for part in parts:
+            DescribingFacts(
+                base=base.name,
+                base_sha256=base.sha256,
+                licence=base.licence,
+                prompt=self.config.prompt,
+                image_px=px,
+            ).write(part)
 
     def _kept(self) -> tuple[str, ...]:
         both = {"adapter": ADAPTER_FOLDER, "merged": MERGED_FOLDER}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from napari_mmlnb.describe.prompt import Generation
 from napari_mmlnb.training.describing.answers import Conversation
 from napari_mmlnb.training.describing.images import read_image
+from napari_mmlnb.training.describing.memory import in_batches
 from napari_mmlnb.training.image_level.table import ImageCase
 
 
@@ -31,7 +32,7 @@ def end_tokens(model: Any, conversation: Conversation) -> list[int]:
 
 def describe(
     model: Any, conversation: Conversation, cases: Sequence[ImageCase], generation: Generation, batch: int
-) -> Iterator[Said]:
+) -> list[Said]:
     """Describe images, some at a time.
 
     Parameters
@@ -49,28 +50,31 @@ def describe(
     """
     model.eval()
     torch.manual_seed(generation.seed)
-    device = next(model.parameters()).device
-    ends = end_tokens(model, conversation)
     drawn: dict[str, Any] = {"do_sample": False}
     if generation.temperature > 0:
         names = ("temperature", "top_p", "top_k")
         drawn = {"do_sample": True, **{name: getattr(generation, name) for name in names}}
-    for at in range(0, len(cases), batch):
-        asked = [conversation.ask(read_image(case.path)) for case in cases[at : at + batch]]
-        # The images are of one size, so the questions are of one length.
-        inputs = {
-            name: torch.cat([{**question, **image}[name] for question, image in asked]).to(device)
-            for name in (*asked[0][0], *asked[0][1])
-        }
-        with torch.no_grad():
-            ids = model.generate(
-                **inputs,
-                **drawn,
-                max_new_tokens=generation.max_new_tokens,
-                repetition_penalty=generation.repetition_penalty,
-                eos_token_id=ends,
-                pad_token_id=conversation.padding_id,
-            )
-        for row in ids[:, inputs["input_ids"].shape[1] :].tolist():
-            finished = any(token in ends for token in row)
-            yield Said(conversation.tokenizer.decode(row, skip_special_tokens=True).strip(), finished)
+    settings = {
+        **drawn,
+        "max_new_tokens": generation.max_new_tokens,
+        "repetition_penalty": generation.repetition_penalty,
+        "eos_token_id": end_tokens(model, conversation),
+        "pad_token_id": conversation.padding_id,
+    }
+    return in_batches(cases, batch, lambda part: _described(model, conversation, part, settings))
+
+
+def _described(
+    model: Any, conversation: Conversation, cases: Sequence[ImageCase], settings: Mapping[str, Any]
+) -> list[Said]:
+    asked = [conversation.ask(read_image(case.path)) for case in cases]
+    both = [{**question, **image} for question, image in asked]
+    device = next(model.parameters()).device
+    # The images are of one size, so the questions are of one length.
+    inputs = {name: torch.cat([one[name] for one in both]).to(device) for name in both[0]}
+    with torch.no_grad():
+        ids = model.generate(**inputs, **settings)
+    answers = ids[:, inputs["input_ids"].shape[1] :].tolist()
+    ends = set(settings["eos_token_id"])
+    texts = [conversation.tokenizer.decode(answer, skip_special_tokens=True).strip() for answer in answers]
+    return [Said(text, not ends.isdisjoint(answer)) for text, answer in zip(texts, answers, strict=True)]

@@ -224,8 +224,9 @@ def configuration(folder: Path, model: Path, **changes: object) -> Path:
         "lora": {"r": 8, "alpha": 16},
         "gradient_checkpointing": False,
         "checkpoint_steps": 1,
+        "report_texts": 4,
         "samples": 3,
-        "generation": {"temperature": 0, "repetition_penalty": 1, "max_new_tokens": 24},
+        "generation": {"temperature": 0, "repetition_penalty": 1, "max_new_tokens": 12},
         "device": "cpu",
         "seed": 1,
     }
