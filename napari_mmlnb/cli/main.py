@@ -61,6 +61,9 @@ COMMANDS = MappingProxyType(
         "train": CommandFacts("napari_mmlnb.cli.train", "Train a model from a configuration."),
         "describe": CommandFacts("napari_mmlnb.cli.describe", "Describe a folder of images anew."),
         "ablate": CommandFacts("napari_mmlnb.cli.ablate", "Train every arm of a configuration, and compare."),
+        "finetune-vlm": CommandFacts(
+            "napari_mmlnb.cli.finetune_vlm", "Fine-tune a describing model on images with descriptions."
+        ),
         "models": CommandFacts("napari_mmlnb.cli.models", "List, check and fetch models."),
         "bench": CommandFacts("napari_mmlnb.cli.bench", "Measure this machine."),
         "doctor": CommandFacts("napari_mmlnb.cli.doctor", "Say what works on this machine, and how to mend the rest."),

@@ -1,0 +1,31 @@
+"""`mmlnb finetune-vlm`: a describing model learns from images with their descriptions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from napari_mmlnb.cli.progress import stdout_kept_clean, tell
+
+
+@click.command(name="finetune-vlm", short_help="Fine-tune a describing model on images with descriptions.")
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for what is trained.")
+def command(config: Path, out: Path) -> None:
+    """Fine-tune a describing model by LoRA as CONFIG (YAML) says: MMLNB's stage A.
+
+    Writes the adapter, the merged model or both, and what held-out patients' texts were like before and after. What
+    was stopped goes on with the same command.
+    """
+    from napari_mmlnb.report.outputs import check_writable
+    from napari_mmlnb.training.config import read_as
+    from napari_mmlnb.training.describing.config import DescribingConfig
+
+    read_as(DescribingConfig, config)
+    check_writable(out)
+    from napari_mmlnb.training.describing.recipe import finetune
+
+    with stdout_kept_clean():
+        folder = finetune(config, out, log=tell)
+    click.echo(f"Describing model and figures written to {folder}")
