@@ -28,8 +28,8 @@ from napari_mmlnb.describe.sentences import Values, values_of
 from napari_mmlnb.phantom.slide import render_phantom
 from napari_mmlnb.phantom.truth import PhantomTruth, Subtype, TileAttributes
 
-FIRST_SEED = 770_000
-TUNING_SEED = 760_000
+FIRST_SEED = 780_000
+TUNING_SEED = 770_000
 SUBTYPES: tuple[Subtype, ...] = ("ud", "pd", "d")
 SIDE = 224
 MPP = 0.5

@@ -1,4 +1,4 @@
-"""The describing model in a bundle's folder `describer/`: its files are those that `bundle.yaml` names, and no others."""
+"""The describing model in a bundle's folder `describer/`: the files that `bundle.yaml` names, and no others."""
 
 from __future__ import annotations
 

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 @backend_option
 @click.option("--roi", type=click.Path(path_type=Path), help="GeoJSON polygons (QuPath): look only inside.")
 @click.option("--describer", metavar="NAME|DIR", help="What describes the evidence in its own words; measured: none.")
-@click.option("--server", metavar="URL", default="", help="Have a server describe it, for example http://127.0.0.1:8000/v1.")
+@click.option(
+    "--server", metavar="URL", default="", help="Have a server describe it, for example http://127.0.0.1:8000/v1."
+)
 @click.option("--server-model", metavar="NAME", default="", help="The model that the server is asked for.")
 @click.option("--may-send", is_flag=True, help="Allow that evidence tiles are sent to a server on another machine.")
 @click.option(

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from types import MappingProxyType
 
 
@@ -228,9 +229,7 @@ def _claims_of(text: str, start: int, end: int, mentions: list[_Mention]) -> Ite
         return
     before, after = _surroundings(text, start, end, mentions)
     own = [_own_amounts(mention, pre, post) for mention, pre, post in zip(mentions, before, after, strict=True)]
-    joined = [
-        bool(_JOIN.match(text[left.end : right.start])) for left, right in zip(mentions, mentions[1:], strict=False)
-    ]
+    joined = [bool(_JOIN.match(text[left.end : right.start])) for left, right in pairwise(mentions)]
     said = _shared(text[start:end], own, joined)
     for mention, amounts in zip(mentions, said, strict=True):
         if amounts and not (mention.finding in _LEVELS and set(amounts) & {Amount.PRESENT, Amount.ABSENT}):
@@ -239,9 +238,7 @@ def _claims_of(text: str, start: int, end: int, mentions: list[_Mention]) -> Ite
 
 @dataclass(frozen=True)
 class _Own:
-    """What stands by a mention: amounts before it and after it, whether it cannot be understood, and whether an "and"
-    joins it to what goes before.
-    """
+    """Amounts before and after a mention, whether it cannot be understood, whether an "and" joins it to the one before."""
 
     before: tuple[Amount, ...] = ()
     after: tuple[Amount, ...] = ()
@@ -257,7 +254,7 @@ def _surroundings(text: str, start: int, end: int, mentions: list[_Mention]) -> 
     """
     before = [text[start : mentions[0].start]]
     after = []
-    for left, right in zip(mentions, mentions[1:], strict=False):
+    for left, right in pairwise(mentions):
         gap = text[left.end : right.start]
         connectors = list(_CONNECTOR.finditer(gap))
         cut = (

@@ -70,7 +70,7 @@ MARGINS: Mapping[Finding, Margin] = MappingProxyType(
         Finding.AMPLE_CYTOPLASM: Margin(
             "ample_cytoplasm_like_share", "cells more than twice their nucleus across", "% of nuclei",
             absent=8, scant=12, some=NEVER_BELOW, some_above=30, abundant=1,
-            why="Measured where there are none: under 7 % in 99 of 100 tiles; where there are more than 15 %: over 3 %.",
+            why="Measured where there are none: under 7 % in 99 of 100 tiles; where there are many: over 3 %.",
         ),
         Finding.MKI: Margin(
             *_DARK, absent=NEVER_ABOVE, scant=15, some=NEVER_BELOW, some_above=25, abundant=1,

@@ -103,6 +103,6 @@ def _work(
             close = getattr(descriptions, "close", None)
             if close is not None:
                 close()
-    except Exception as problem:  # noqa: BLE001 - whatever it is, it must not end the run
+    except Exception as problem:  # whatever it is, it must not end the run
         error = problem
     said.put(_End(error))

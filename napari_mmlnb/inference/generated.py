@@ -77,7 +77,7 @@ def shown_describer(bundle: Bundle, settings: RunSettings, device: str) -> Shown
     spec = bundle.spec
     trained_with = spec.describer
     asked = settings.describer or (SERVER if settings.server else _by_itself(spec))
-    if trained_with != MEASURED.name and asked != trained_with:
+    if trained_with not in {MEASURED.name, asked}:
         raise RequestError(
             f"The class of {spec.name} rests on what {trained_with} says; {asked} cannot describe in its place.",
             f"Leave out --describer and --server, or ask for {trained_with}.",
@@ -91,7 +91,7 @@ def shown_describer(bundle: Bundle, settings: RunSettings, device: str) -> Shown
         describer = create_describer(asked, request)
     except (UnknownNameError, RequestError):
         raise
-    except Exception as error:  # noqa: BLE001 - the run goes on without it
+    except Exception as error:  # the run goes on without it
         return Shown(_facts_of(asked, spec), request, None, _in_words(error), asked == trained_with)
     return Shown(describer.facts, request, describer, fused=asked == trained_with)
 
@@ -188,7 +188,7 @@ def generate_description(
             yield from session.follow(shown.describer, seconds, cancelled)
         except RunCancelledError:
             raise
-        except Exception as error:  # noqa: BLE001 - see above
+        except Exception as error:  # the run goes on without it
             _LOG.warning("%s failed", shown.facts.name, exc_info=error)
             problem = _in_words(error)
     return session.conclude(problem, time.perf_counter() - begun)
@@ -228,11 +228,12 @@ class _Session:
         spoken = [tile for tile in whole if tile.sentences]
         faults = {tile.rank: tile.faults for tile in whole if tile.faults}
         facts = self._shown.facts
-        text, summary = "", ()
+        text = ""
+        summary: tuple[Sentence, ...] = ()
         if spoken and self._shown.describer is not None:
             try:
                 description = self._shown.describer.summarise(spoken)
-            except Exception as error:  # noqa: BLE001 - the tiles' own sentences stand
+            except Exception as error:  # the tiles' own sentences stand
                 _LOG.warning("%s cannot put its sentences together", facts.name, exc_info=error)
                 problem = problem or _in_words(error)
             else:
