@@ -238,7 +238,7 @@ def _claims_of(text: str, start: int, end: int, mentions: list[_Mention]) -> Ite
 
 @dataclass(frozen=True)
 class _Own:
-    """Amounts before and after a mention, whether it cannot be understood, whether an "and" joins it to the one before."""
+    """Amounts before and after a mention; whether it is not understood; whether "and" joins it to the one before."""
 
     before: tuple[Amount, ...] = ()
     after: tuple[Amount, ...] = ()
