@@ -24,7 +24,9 @@ RESEARCH_USE = "Research use only. Not for diagnosis; no part of a patient's rec
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Decision = Literal["predict", "abstain"]
-AbstainCode = Literal["out_of_distribution", "no_tissue", "unreadable_tiles", "poor_quality", "low_confidence"]
+AbstainCode = Literal[
+    "out_of_distribution", "no_tissue", "unreadable_tiles", "poor_quality", "low_confidence", "no_description"
+]
 
 
 class _Record(BaseModel):
@@ -156,6 +158,15 @@ class GeneratedDescription(_Record):
     fallback: str = ""
     fused: bool = False
     seconds: Annotated[float, Field(ge=0)] = 0.0
+
+    @property
+    def contradicted(self) -> int:
+        """How many of the tiles' sentences a measurement contradicts."""
+        return sum(bool(sentence.contradicted_by) for sentence in self.tiles)
+
+    def of_tile(self, rank: int) -> tuple[GeneratedSentence, ...]:
+        """What was said of one tile."""
+        return tuple(sentence for sentence in self.tiles if sentence.evidence == (rank,))
 
 
 class Evidence(_Record):

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from napari_mmlnb.bundles.calibration import LEARN_AGAIN, Calibration, read_calibration
+from napari_mmlnb.bundles.describer_files import check_describer, describer_digests
 from napari_mmlnb.bundles.encoder_weights import shared_encoder
 from napari_mmlnb.bundles.selftest_file import check_selftest_file
 from napari_mmlnb.bundles.spec import (
@@ -166,6 +167,7 @@ def read_trained(folder: Path) -> TrainedParts:
     spec = read_spec(folder)
     system = SYSTEMS.get(spec.system.name).build(shape_of(spec.system, len(spec.classes)))
     _check_files(folder, spec, TRAINED)
+    check_describer(folder, spec)
     check_selftest_file(folder, spec.name)
     familiarity = Familiarity(spec.system.features)
     _load_weights(folder, spec, {"system": system, "familiarity": familiarity})
@@ -210,6 +212,9 @@ def write_bundle(bundle: Bundle) -> Bundle:
     write_statistics(folder, bundle.slide_familiarity)
     bundle.tokenizer.save(folder)
     files = {name: file_sha256(folder / name) for name in DIGESTED}
-    spec = bundle.spec.model_copy(update={"files": files})
+    describing = bundle.spec.describing
+    if describing is not None:
+        describing = describing.model_copy(update={"files": describer_digests(folder)})
+    spec = bundle.spec.model_copy(update={"files": files, "describing": describing})
     write_spec(spec, folder)
     return replace(bundle, spec=spec)

@@ -32,8 +32,8 @@ def kept_bundle(name_or_folder: str | Path) -> Bundle:
 
 
 def _stamps(folder: Path) -> Stamps:
-    files = sorted(file for file in folder.iterdir() if file.is_file())
-    return tuple((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return tuple((str(file.relative_to(folder)), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
 
 
 @lru_cache(maxsize=1)

@@ -19,7 +19,11 @@ DEFAULT_BUNDLE = "nb-phantom"
 
 @dataclass(frozen=True)
 class BundleFacts:
-    """What a person wants to know before choosing a model; cheap to get, loads no weights."""
+    """What a person wants to know before choosing a model; cheap to get, loads no weights.
+
+    `describer` is the one that its class rests on; `own_describer` and `own_licence` are of its own describing model,
+    empty where it has none.
+    """
 
     name: str
     version: str
@@ -28,11 +32,26 @@ class BundleFacts:
     system: str
     licence: str
     path: Path
+    describer: str = "measured"
+    own_describer: str = ""
+    own_licence: str = ""
 
 
 def _facts(folder: Path) -> BundleFacts:
     spec = read_spec(folder)
-    return BundleFacts(spec.name, spec.version, spec.summary, spec.notice, spec.system.name, spec.licence, folder)
+    own = spec.describing
+    return BundleFacts(
+        spec.name,
+        spec.version,
+        spec.summary,
+        spec.notice,
+        spec.system.name,
+        spec.licence,
+        folder,
+        spec.describer,
+        own.name if own is not None else "",
+        own.licence if own is not None else "",
+    )
 
 
 def available_bundles() -> tuple[BundleFacts, ...]:

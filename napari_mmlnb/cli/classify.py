@@ -24,7 +24,19 @@ if TYPE_CHECKING:
 @click.option("--mpp", type=MPP, help="Micrometres per pixel, X or X,Y, where the file does not say or is wrong.")
 @backend_option
 @click.option("--roi", type=click.Path(path_type=Path), help="GeoJSON polygons (QuPath): look only inside.")
-@click.option("--describer", help="What describes the evidence tiles; the model's own choice by default.")
+@click.option("--describer", metavar="NAME|DIR", help="What describes the evidence in its own words; measured: none.")
+@click.option(
+    "--server", metavar="URL", default="", help="Have a server describe it, for example http://127.0.0.1:8000/v1."
+)
+@click.option("--server-model", metavar="NAME", default="", help="The model that the server is asked for.")
+@click.option("--may-send", is_flag=True, help="Allow that evidence tiles are sent to a server on another machine.")
+@click.option(
+    "--describer-seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=120.0,
+    show_default=True,
+    help="Give up the description of a tile after so long.",
+)
 @click.option("--device", default="auto", show_default=True, help="Where to compute, for example cpu or cuda.")
 @click.option("--runtime", default="auto", show_default=True, help="What computes: a name, as bench encode lists them.")
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop looking at tiles after so long.")
@@ -44,6 +56,10 @@ def command(
     backend: str | None,
     roi: Path | None,
     describer: str | None,
+    server: str,
+    server_model: str,
+    may_send: bool,
+    describer_seconds: float,
     device: str,
     runtime: str,
     seconds: float | None,
@@ -61,6 +77,10 @@ def command(
 
     settings = RunSettings(
         describer=describer,
+        server=server,
+        server_model=server_model,
+        may_send=may_send,
+        describer_seconds=describer_seconds,
         device=device,
         runtime=runtime,
         roi=roi,

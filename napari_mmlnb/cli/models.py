@@ -13,6 +13,7 @@ from napari_mmlnb.errors import BundleError, MmlnbError, RequestError
 
 if TYPE_CHECKING:
     from napari_mmlnb.bundles.hub import RemoteFile
+    from napari_mmlnb.bundles.spec import BundleSpec
     from napari_mmlnb.models.encoders.facts import EncoderFacts
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else.")
@@ -212,7 +213,7 @@ def checked(name: str, device: str) -> dict[str, Any]:
     from napari_mmlnb.inference.device import choose_device
 
     chosen = choose_device(device).device
-    runtime = ""
+    runtime, describer = "", ""
     if name in {b.name for b in available_bundles()} or (Path(name) / SPEC_FILE).is_file():
         bundle = load_bundle(name)
         run_selftest(bundle, chosen)
@@ -223,6 +224,7 @@ def checked(name: str, device: str) -> dict[str, Any]:
             raise BundleError(bundle.spec.name, failure, "Do not trust this model here; try --runtime torch-float32.")
         runtime = computes.facts.name
         kind, encoder, digest, licence = "bundle", bundle.encoder, bundle.weights_sha256, bundle.spec.licence
+        describer = _describer_of(bundle.spec)
     else:
         encoder = load_encoder(name)
         kind, digest, licence = "encoder", encoder.facts.sha256, encoder.facts.licence
@@ -247,7 +249,16 @@ def checked(name: str, device: str) -> dict[str, Any]:
         "source": facts.source,
         "revision": facts.revision,
         "sha256": digest,
+        "describer": describer,
     }
+
+
+def _describer_of(spec: BundleSpec) -> str:
+    """What describes by itself in runs with a bundle; loading has checked the files of its own model."""
+    if spec.describing is None:
+        return spec.describer
+    files = f"{len(spec.describing.files)} files with the digests of bundle.yaml"
+    return f"{spec.describer}, and {spec.describing.name} of its own ({spec.describing.licence}; {files})"
 
 
 def offer_lines(facts: EncoderFacts, remote: tuple[RemoteFile, ...]) -> list[str]:

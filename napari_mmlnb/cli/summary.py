@@ -27,6 +27,7 @@ def summary_lines(result: RunResult, out: Path) -> Iterator[str]:
     """
     yield from _outcome(result)
     yield from _coverage(result)
+    yield from _description(result)
     yield f"Scale: {result.slide.mpp[0]:g} x {result.slide.mpp[1]:g} um per pixel, {_source(result.slide.mpp_source)}"
     yield f"Model: {result.model.name} {result.model.version} ({result.model.licence})"
     if result.model.notice:
@@ -65,6 +66,26 @@ def _outcome(result: RunResult) -> Iterator[str]:
             if probabilities is not None:
                 shown = ", ".join(f"{name} {p:.2f}" for name, p in probabilities.items())
                 yield f"  probability, {title}: {shown}"
+
+
+def _description(result: RunResult) -> Iterator[str]:
+    """What a model says it sees, sentence by sentence, with what was measured against it."""
+    said = result.generated
+    if said is None:
+        return
+    if said.fallback:
+        yield f"Description: {said.fallback}"
+        return
+    where = f"; tiles were sent to {said.sends_to}" if said.sends_to else ""
+    tiles = {rank for sentence in said.tiles for rank in sentence.evidence}
+    yield f"Description by {said.describer} ({said.licence or 'licence unknown'}{where}), {len(tiles)} tiles:"
+    for sentence in said.sentences:
+        against = f" [contradicted, {sentence.contradicted_by}]" if sentence.contradicted_by else ""
+        yield f"  {sentence.text}{against}"
+    if said.contradicted:
+        yield f"  A measurement contradicts {said.contradicted} of {len(said.tiles)} sentences of the tiles."
+    for rank, faults in sorted(said.faults.items()):
+        yield f"  Tile {rank}, left out: {'; '.join(faults)}"
 
 
 def _source(mpp_source: str) -> str:

@@ -66,6 +66,14 @@ def quality_reasons(quality: Quality) -> Iterator[AbstainReason]:
             yield AbstainReason(code="poor_quality", text=finding.text)
 
 
+def undescribed_reason(spec: BundleSpec) -> AbstainReason:
+    """The reason that the model on whose words the class rests has said nothing."""
+    return AbstainReason(
+        code="no_description",
+        text=f"{spec.describer} did not describe the evidence, and the class of {spec.name} rests on its words.",
+    )
+
+
 def _strange(shift: Shift) -> Iterator[str]:
     """What passes its limit, in words."""
     if shift.score > shift.limit:

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from napari_mmlnb.bundles.kept import kept_bundle
-from napari_mmlnb.describe.registry import create_describer
 from napari_mmlnb.inference.bundle_runtime import bundle_runtime
 from napari_mmlnb.inference.code_version import code_digest
 from napari_mmlnb.inference.device import choose_device
@@ -30,7 +29,6 @@ def get_ready(model: Path | str) -> None:
 
     bundle = kept_bundle(model)
     runtime = bundle_runtime(bundle, choose_device().device).runtime
-    create_describer(bundle.spec.describer)
     code_digest()
     side = bundle.spec.encoder.input_px
     runtime.encode(np.zeros((1, side, side, 3), dtype=np.uint8))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import uuid
 from datetime import UTC, datetime
@@ -9,8 +10,10 @@ from importlib.metadata import version
 
 from napari_mmlnb.bundles.bundle import Bundle
 from napari_mmlnb.bundles.spec import SPEC_FILE
+from napari_mmlnb.describe.address import recorded_address
 from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.inference.device import DeviceChoice
+from napari_mmlnb.inference.generated import Shown
 from napari_mmlnb.inference.runtimes.base import EncoderRuntime
 from napari_mmlnb.inference.runtimes.choice import ChosenRuntime
 from napari_mmlnb.inference.settings import RunSettings
@@ -73,7 +76,7 @@ def settings_record(
     settings: RunSettings,
     device: DeviceChoice,
     chosen: ChosenRuntime,
-    describer: str,
+    shown: Shown | None,
     decoder_reduction: int,
 ) -> dict[str, str | float | int | bool | None]:
     """All that could change the answer, with units in the names."""
@@ -84,7 +87,8 @@ def settings_record(
         "device_warning": device.warning or None,
         "runtime": chosen.runtime.facts.name,
         "runtime_reason": chosen.reason,
-        "describer": describer,
+        "describer": spec.describer,
+        **_shown_record(shown),
         "roi": settings.roi is not None,
         "roi_sha256": file_sha256(settings.roi) if settings.roi is not None else None,
         "bundle_sha256": file_sha256(bundle.folder / SPEC_FILE),
@@ -105,6 +109,21 @@ def settings_record(
         "limit_min_tiles": spec.limits.min_tiles,
         "limit_min_probability": spec.limits.min_probability,
         "analysis_colours": "raw",
+    }
+
+
+def _shown_record(shown: Shown | None) -> dict[str, str | float | int | bool | None]:
+    """Which model's words are shown beside the measured ones, and how they were drawn."""
+    if shown is None:
+        return {"describer_shown": None}
+    asked = shown.request
+    return {
+        "describer_shown": shown.facts.name,
+        "describer_server": recorded_address(asked.server) or None,
+        "describer_server_model": asked.server_model or None,
+        "describer_prompt_sha256": hashlib.sha256(asked.prompt.encode("utf-8")).hexdigest(),
+        "describer_seconds_a_tile": asked.seconds_a_tile,
+        **{f"describer_{name}": value for name, value in asked.generation.model_dump().items()},
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, overload
@@ -13,15 +13,22 @@ import numpy as np
 from napari_mmlnb.bundles.bundle import Bundle
 from napari_mmlnb.bundles.kept import kept_bundle
 from napari_mmlnb.bundles.registry import DEFAULT_BUNDLE
-from napari_mmlnb.describe.base import Describer, EvidenceTile
-from napari_mmlnb.describe.registry import create_describer
+from napari_mmlnb.describe.base import EvidenceTile
+from napari_mmlnb.describe.measured import MeasuredDescriber
 from napari_mmlnb.errors import RequestError, RunCancelledError
-from napari_mmlnb.inference.abstention import answer_reasons, coverage_reasons, quality_reasons, scale_reasons
+from napari_mmlnb.inference.abstention import (
+    answer_reasons,
+    coverage_reasons,
+    quality_reasons,
+    scale_reasons,
+    undescribed_reason,
+)
 from napari_mmlnb.inference.answer import SlideAnswer, answer_fused
 from napari_mmlnb.inference.bundle_runtime import bundle_runtime
 from napari_mmlnb.inference.device import DeviceChoice, choose_device
 from napari_mmlnb.inference.evidence import describe_evidence
 from napari_mmlnb.inference.gathering import Gathering
+from napari_mmlnb.inference.generated import Generated, Shown, generate_description, shown_describer
 from napari_mmlnb.inference.inspection import inspect_slide
 from napari_mmlnb.inference.rasters import Rasters
 from napari_mmlnb.inference.record import (
@@ -144,8 +151,8 @@ def _updates(
         if settings.runtime == AUTO and not is_measured(bundle.encoder, device.device, bundle.spec.encoder.input_px):
             yield RunUpdate("load", MEASURING, warning=device.warning)
         chosen = bundle_runtime(bundle, device.device, settings.runtime)
-        describer = create_describer(settings.describer or bundle.spec.describer)
-        run = _Run(opened, bundle, describer, settings, device, chosen, cancelled)
+        shown = shown_describer(bundle, settings, device.device.type)
+        run = _Run(opened, bundle, shown, settings, device, chosen, cancelled)
         run.timings["load_s"] = time.perf_counter() - started
         yield from run.updates()
 
@@ -157,7 +164,7 @@ class _Run:
         self,
         slide: Slide,
         bundle: Bundle,
-        describer: Describer,
+        shown: Shown | None,
         settings: RunSettings,
         device: DeviceChoice,
         chosen: ChosenRuntime,
@@ -165,7 +172,7 @@ class _Run:
     ) -> None:
         self.slide = slide
         self.bundle = bundle
-        self.describer = describer
+        self.shown = shown
         self.settings = settings
         self.device = device
         self.chosen = chosen
@@ -196,7 +203,7 @@ class _Run:
         yield from gathering.updates()
         self.timings |= {"tiles_from_cache": gathering.from_cache, "encode_s": time.perf_counter() - begun}
         yield RunUpdate("describe", "Describing the evidence")
-        result = self._conclude(tissue, tiles, gathering, rasters, started)
+        result = yield from self._conclude(tissue, tiles, gathering, rasters, started)
         yield RunUpdate("done", "Done", gathering.bag.seen, len(tiles), result.maps, result)
 
     def _find_tiles(self) -> tuple[TissueMask, TileGrid]:
@@ -233,7 +240,7 @@ class _Run:
 
     def _conclude(
         self, tissue: TissueMask, tiles: TileGrid, gathering: Gathering, rasters: Rasters, started: float
-    ) -> RunResult:
+    ) -> Generator[RunUpdate, None, RunResult]:
         spec, bag = self.bundle.spec, gathering.bag
         coverage = Coverage(
             tissue_mm2=tissue.area_mm2,
@@ -251,6 +258,7 @@ class _Run:
         evidence: tuple[Evidence, ...] = ()
         pictures: tuple[EvidenceTile, ...] = ()
         description: Description | None = None
+        generated: Generated | None = None
         probabilities: Probabilities | None = None
         trust: TextTrust | None = None
         shift: Shift | None = None
@@ -259,14 +267,17 @@ class _Run:
             answer = gathering.answer()
             begun = time.perf_counter()
             evidence, pictures, description = describe_evidence(
-                self.slide, tiles, bag, answer, self.bundle.spec, self.describer, self._check_cancelled
+                self.slide, tiles, bag, answer, self.bundle.spec, MeasuredDescriber(), self._check_cancelled
             )
             self.timings["describe_s"] = time.perf_counter() - begun
-            probabilities, trust = answer_fused(self.bundle, answer, description.text, self.device.device)
+            generated = yield from self._generate(pictures, evidence)
+            probabilities, trust = self._fuse(answer, description, generated)
             features = bag.features
             distances = tile_distances(self.bundle, features)
             shift = measure_shift(self.bundle, features, distances)
             reasons += answer_reasons(shift, probabilities, spec)
+            if probabilities.fused is None:
+                reasons.append(undescribed_reason(spec))
         self.timings["total_s"] = time.perf_counter() - started
         fused = probabilities.fused if probabilities is not None else None
         prediction, prediction_set = self._decide(reasons, fused)
@@ -287,12 +298,13 @@ class _Run:
             coverage=coverage,
             evidence=evidence,
             description=description,
+            generated=generated.record if generated is not None else None,
             settings=settings_record(
                 self.bundle,
                 self.settings,
                 self.device,
                 self.chosen,
-                self.describer.facts.name,
+                self.shown,
                 gathering.decoder_reduction,
             )
             | stop_record(self.settings, gathering.stopped_after),
@@ -300,6 +312,33 @@ class _Run:
             software=software_record(self.runtime),
         )
         return result.with_maps(rasters.draw(bag, answer, tuple(p.rgb for p in pictures), distances))
+
+    def _generate(
+        self, pictures: tuple[EvidenceTile, ...], evidence: tuple[Evidence, ...]
+    ) -> Generator[RunUpdate, None, Generated | None]:
+        """What a model says of the evidence, where one is to."""
+        if self.shown is None:
+            return None
+        said = yield from generate_description(
+            self.shown, pictures, evidence, self.settings.describer_seconds, self.cancelled
+        )
+        self.timings["generate_s"] = said.record.seconds
+        return said
+
+    def _fuse(
+        self, answer: SlideAnswer, description: Description, generated: Generated | None
+    ) -> tuple[Probabilities, TextTrust | None]:
+        """Image and text: what was measured, or the words of the model that the bundle was trained with.
+
+        Where that model has said nothing there is no text, and the image alone is told: the class needs both.
+        """
+        text = description.text
+        if self.shown is not None and self.shown.fused:
+            text = generated.text if generated is not None else ""
+        if text:
+            return answer_fused(self.bundle, answer, text, self.device.device)
+        p = self.bundle.calibration.probabilities("image", answer.logits)
+        return Probabilities(image=dict(zip(self.bundle.spec.class_ids, map(float, p), strict=True))), None
 
     def _decide(
         self, reasons: list[AbstainReason], fused: dict[str, float] | None

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from napari_mmlnb.describe.address import check_address
 from napari_mmlnb.errors import RequestError
-from napari_mmlnb.result import RunMaps, RunResult
+from napari_mmlnb.result import GeneratedSentence, RunMaps, RunResult
 
 if TYPE_CHECKING:
     from napari_mmlnb.inference.estimate import RunEstimate
 
+SERVER = "server"
+"""The describer that asks a server."""
 DEFAULT_BYTES = 20 * 2**30
 """Of kept features: about a hundred large slides."""
 
@@ -25,7 +28,16 @@ class RunSettings:
     Parameters
     ----------
     describer : str, optional
-        Name of a describer; the bundle's own where not given.
+        Name or folder of what describes the evidence tiles in its own words, beside what is measured; "measured" for
+        none. Where not given the bundle's own model, or the server where one is. The class never rests on it.
+    server : str
+        Address of an OpenAI-compatible server that is to describe.
+    server_model : str
+        The model that it is asked for.
+    may_send : bool
+        Whether the user has said that tiles may be sent to a server that is not this machine.
+    describer_seconds : float
+        After so long one tile's description is given up; the run goes on without it.
     device : str
         "auto", "cpu", "cuda" or "mps".
     roi : Path, optional
@@ -49,6 +61,10 @@ class RunSettings:
     """
 
     describer: str | None = None
+    server: str = ""
+    server_model: str = ""
+    may_send: bool = False
+    describer_seconds: float = 120.0
     device: str = "auto"
     roi: Path | None = None
     seconds: float | None = None
@@ -60,6 +76,16 @@ class RunSettings:
     stop_when_stable: float | None = None
 
     def __post_init__(self) -> None:
+        if self.server:
+            check_address(self.server, may_send=self.may_send)
+            if self.describer not in {None, SERVER}:
+                raise RequestError(
+                    f"Both a server and the describer {self.describer} were asked for.", "Give one of the two."
+                )
+        elif self.describer == SERVER:
+            raise RequestError("A server is to describe, but its address is missing.", "Give it with --server URL.")
+        if not self.describer_seconds > 0:
+            raise RequestError("A tile cannot be described in no time.", "Give more than 0 seconds.")
         if self.stop_when_stable is not None and not 0.5 <= self.stop_when_stable < 1:
             raise RequestError(
                 f"A class cannot be stable to a level of {self.stop_when_stable:g}.",
@@ -88,6 +114,8 @@ class RunUpdate:
         Only with stage "done".
     warning : str
         What a person must be told at once and will not see in the stage; mostly empty.
+    said : GeneratedSentence or None
+        With stage "describe": the next sentence of the describing model, as soon as it is there.
     """
 
     stage: Stage
@@ -98,3 +126,4 @@ class RunUpdate:
     result: RunResult | None = None
     estimate: RunEstimate | None = None
     warning: str = ""
+    said: GeneratedSentence | None = None

@@ -16,7 +16,7 @@ from napari_mmlnb.result import RunResult
 WITHHELD = "(withheld)"
 
 # Where somebody else's words may stand. Ids, digests and keys are the program's own and stay as they are.
-_FREE_TEXT = ("abstain_reasons", "evidence", "description", "clinical", "inpc", "settings")
+_FREE_TEXT = ("abstain_reasons", "evidence", "description", "generated", "clinical", "inpc", "settings")
 
 # A setting that holds a path or the name of a file. Versions (1.0.2), units (um/px) and types (torch.float16) do not
 # match.

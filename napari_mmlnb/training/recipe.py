@@ -18,7 +18,7 @@ from napari_mmlnb import __version__
 from napari_mmlnb.bundles.bundle import Bundle, TrainedParts, read_trained, shape_of, write_bundle
 from napari_mmlnb.bundles.encoder_weights import load_encoder
 from napari_mmlnb.bundles.selftest import run_selftest, write_selftest
-from napari_mmlnb.bundles.spec import SELFTEST_FILE, BundleSpec, EncoderSpec, SystemSpec
+from napari_mmlnb.bundles.spec import DESCRIBER_FOLDER, SELFTEST_FILE, BundleSpec, EncoderSpec, SystemSpec
 from napari_mmlnb.bundles.tokenizer import TextTokenizer, train_tokenizer
 from napari_mmlnb.describe.base import Describer
 from napari_mmlnb.describe.registry import create_describer
@@ -191,6 +191,8 @@ class _Training:
             for name in (SELFTEST_FILE, "train.yaml", "train.log"):
                 if (trained.folder / name).is_file():
                     shutil.copyfile(trained.folder / name, self.folder / name)
+            if trained.spec.describing is not None:
+                shutil.copytree(trained.folder / DESCRIBER_FOLDER, self.folder / DESCRIBER_FOLDER, dirs_exist_ok=True)
         return self._calibrated(replace(trained, folder=self.folder), train, held)
 
     def _bags(self) -> tuple[tuple[SlideBag, ...], tuple[SlideBag, ...]]:

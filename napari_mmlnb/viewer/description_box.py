@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_mmlnb.result import Evidence, RunResult
 from napari_mmlnb.viewer import wording
+from napari_mmlnb.viewer.generated_text import GeneratedText, sentence_label
 from napari_mmlnb.viewer.section import Section, say, wrapped_label
-
-LINK_COLOUR = "#5aa9e6"
 
 
 class DescriptionBox(Section):
-    """Sentences that lead to their tiles, and the numbers measured on the tile that is being looked at.
+    """A model's words where there are any, then the measured findings, and the numbers of the tile looked at.
 
     Signals
     -------
@@ -27,6 +24,10 @@ class DescriptionBox(Section):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Description", parent)
+        self.generated = GeneratedText()
+        self.generated.tile_asked.connect(self.tile_asked)
+        self.body.addWidget(self.generated)
+        self.findings_title = self.add_text(role="title")
         self._holder = QVBoxLayout()
         self._holder.setSpacing(4)
         self.body.addLayout(self._holder)
@@ -40,6 +41,8 @@ class DescriptionBox(Section):
     def show_result(self, result: RunResult) -> None:
         """Show a run's description."""
         description = result.description
+        self.generated.show_description(result.generated)
+        say(self.findings_title, "Measured findings" if result.generated is not None else "")
         block = QWidget()
         column = QVBoxLayout(block)
         column.setContentsMargins(0, 0, 0, 0)
@@ -69,18 +72,7 @@ class DescriptionBox(Section):
         say(self.measured_title, f"Measured on tile {evidence.rank}" if evidence and measurements else "")
 
     def _sentence(self, text: str, ranks: tuple[int, ...]) -> QLabel:
-        label = wrapped_label()
-        links = ", ".join(
-            f'<a href="{span[0]}" style="color:{LINK_COLOUR}">{wording.span_words(span)}</a>'
-            for span in wording.rank_spans(ranks)
-        )
-        noun = "tile" if len(ranks) == 1 else "tiles"
-        # The sentence may come from a model: it is escaped, only the links are ours.
-        label.setTextFormat(Qt.TextFormat.RichText)
-        label.setText(f"{escape(text)} [{noun} {links}]" if ranks else escape(text))
-        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
-        label.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        label.setAccessibleName(f"{text} {wording.tiles_words(ranks)}".strip())
+        label = sentence_label(text, ranks)
         label.linkActivated.connect(lambda href: self.tile_asked.emit(int(href)))
         return label
 

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, TypeAlias
 
+from napari_mmlnb.viewer.describer_choice import DescriberChoice
 from napari_mmlnb.viewer.native_libraries import load_triton_apart
 
 if TYPE_CHECKING:
     from napari_mmlnb.bundles.registry import BundleFacts
+    from napari_mmlnb.describe.base import DescriberFacts
     from napari_mmlnb.inference.settings import RunUpdate
     from napari_mmlnb.slides.slide import Slide
 
-ClassifyStream: TypeAlias = "Callable[[Slide, str, Callable[[], bool]], Iterator[RunUpdate]]"
+ClassifyStream: TypeAlias = "Callable[[Slide, str, Callable[[], bool], DescriberChoice], Iterator[RunUpdate]]"
 ListBundles: TypeAlias = "Callable[[], Sequence[BundleFacts]]"
+ListDescribers: TypeAlias = "Callable[[], Sequence[DescriberFacts]]"
 PrepareEngine: TypeAlias = "Callable[[str], None]"
 
+BY_ITSELF = DescriberChoice()
 
-def classify_stream(slide: Slide, model: str, cancelled: Callable[[], bool]) -> Iterator[RunUpdate]:
+
+def classify_stream(
+    slide: Slide, model: str, cancelled: Callable[[], bool], describing: DescriberChoice = BY_ITSELF
+) -> Iterator[RunUpdate]:
     """Classify a slide, yielding the run's updates.
 
     Parameters
@@ -28,6 +36,8 @@ def classify_stream(slide: Slide, model: str, cancelled: Callable[[], bool]) -> 
         Name or folder of a bundle.
     cancelled : callable
         Asked between batches.
+    describing : DescriberChoice
+        What describes the evidence in its own words.
 
     Raises
     ------
@@ -36,8 +46,10 @@ def classify_stream(slide: Slide, model: str, cancelled: Callable[[], bool]) -> 
     """
     load_triton_apart()
     from napari_mmlnb.inference.runner import classify  # noqa: PLC0415
+    from napari_mmlnb.inference.settings import RunSettings  # noqa: PLC0415
 
-    return classify(slide, model, stream=True, cancelled=cancelled)
+    settings = RunSettings(**asdict(describing))
+    return classify(slide, model, settings=settings, stream=True, cancelled=cancelled)
 
 
 def prepare_engine(model: str) -> None:
@@ -71,3 +83,10 @@ def list_bundles() -> Sequence[BundleFacts]:
     from napari_mmlnb.bundles.registry import available_bundles  # noqa: PLC0415
 
     return available_bundles()
+
+
+def list_describers() -> Sequence[DescriberFacts]:
+    """What can describe the evidence; loads no model."""
+    from napari_mmlnb.describe.registry import describers  # noqa: PLC0415
+
+    return describers()

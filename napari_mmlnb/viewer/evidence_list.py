@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from qtpy.QtCore import QModelIndex, QRect, QSize, Qt, Signal
-from qtpy.QtGui import QFont, QFontMetrics, QIcon, QImage, QPainter, QPalette, QPixmap, QResizeEvent
+from qtpy.QtGui import QColor, QFont, QFontMetrics, QIcon, QImage, QPainter, QPalette, QPixmap, QResizeEvent
 from qtpy.QtWidgets import (
     QListWidget,
     QListWidgetItem,
@@ -26,6 +26,8 @@ PAD_PX = 6
 MAX_HEIGHT_PX = 360
 DETAIL_ROLE = Qt.ItemDataRole.UserRole
 BRIEF_ROLE = Qt.ItemDataRole.UserRole + 1
+MARK_GROUND, MARK_INK, MARK_PAD_PX = QColor("#ffd666"), QColor("#1a1a1a"), 3
+"""Of what contradicts a sentence: as a notice, 12 to 1 in contrast, and said in words besides."""
 HINT = "Up and Down walk the tiles, Enter goes to the chosen one."
 WRAP = Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop
 
@@ -70,22 +72,39 @@ class EvidenceDelegate(QStyledItemDelegate):
             QRect(left, area.y(), text_width, heading_height), WRAP, index.data(Qt.ItemDataRole.DisplayRole)
         )
         painter.setFont(option.font)
-        below = QRect(left, area.y() + heading_height, text_width, area.height() - heading_height)
-        painter.drawText(below, WRAP, self._text(option, index))
+        top = area.y() + heading_height
+        metrics = self._metrics(option.font, option)
+        for line in self._lines(option, index):
+            height = self._height(metrics, line, text_width)
+            self._draw_line(painter, QRect(left, top, text_width, height), line, option.palette.color(role))
+            top += height
         painter.restore()
+
+    @staticmethod
+    def _draw_line(painter: QPainter, room: QRect, line: wording.Line, colour: QColor) -> None:
+        if line.marked:
+            painter.fillRect(room, MARK_GROUND)
+        painter.setPen(MARK_INK if line.marked else colour)
+        painter.drawText(
+            room.adjusted(*((MARK_PAD_PX, 0, -MARK_PAD_PX, 0) if line.marked else (0, 0, 0, 0))), WRAP, line.text
+        )
+
+    @staticmethod
+    def _height(metrics: QFontMetrics, line: wording.Line, width: int) -> int:
+        room = QRect(0, 0, width - (2 * MARK_PAD_PX if line.marked else 0), 10_000)
+        return metrics.boundingRect(room, WRAP, line.text).height()
 
     def _heights(self, option: QStyleOptionViewItem, index: QModelIndex, width: int) -> tuple[int, int]:
         room = QRect(0, 0, width, 10_000)
         bold, plain = self._metrics(self._bold(option.font), option), self._metrics(option.font, option)
         heading = bold.boundingRect(room, WRAP, index.data(Qt.ItemDataRole.DisplayRole)).height()
-        detail = self._text(option, index)
-        return heading, plain.boundingRect(room, WRAP, detail).height() if detail else 0
+        return heading, sum(self._height(plain, line, width) for line in self._lines(option, index))
 
     @staticmethod
-    def _text(option: QStyleOptionViewItem, index: QModelIndex) -> str:
+    def _lines(option: QStyleOptionViewItem, index: QModelIndex) -> tuple[wording.Line, ...]:
         rows = option.widget
         chosen = isinstance(rows, QListWidget) and rows.currentRow() == index.row()
-        return index.data(DETAIL_ROLE if chosen else BRIEF_ROLE)
+        return tuple(index.data(DETAIL_ROLE if chosen else BRIEF_ROLE) or ())
 
     @staticmethod
     def _bold(font: QFont) -> QFont:
@@ -156,10 +175,11 @@ class EvidenceList(Section):
         self.list.clear()
         for i, evidence in enumerate(result.evidence):
             item = QListWidgetItem(self._heading(i, result, with_attention))
-            item.setData(DETAIL_ROLE, "\n".join(evidence.sentences))
-            item.setData(BRIEF_ROLE, wording.brief(evidence.sentences))
+            lines = wording.tile_lines(evidence, result.generated)
+            item.setData(DETAIL_ROLE, lines)
+            item.setData(BRIEF_ROLE, wording.brief_lines(lines))
             item.setIcon(QIcon(pixmap_of(tiles[i], THUMBNAIL_PX)) if i < len(tiles) else QIcon())
-            spoken = f"{item.text()}. {' '.join(evidence.sentences)}"
+            spoken = f"{item.text()}. {' '.join(line.text for line in lines)}"
             item.setData(Qt.ItemDataRole.AccessibleTextRole, spoken)
             self.list.addItem(item)
         self.list.setCurrentRow(-1)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_mmlnb.viewer.engine import ClassifyStream
+from napari_mmlnb.viewer.describer_choice import DescriberChoice
+from napari_mmlnb.viewer.engine import BY_ITSELF, ClassifyStream
 from napari_mmlnb.viewer.job_watcher import JobWatcher
 from napari_mmlnb.viewer.session import Session
 
 if TYPE_CHECKING:
     from napari_mmlnb.inference.settings import RunUpdate
+    from napari_mmlnb.result import GeneratedSentence
 
 MAP_INTERVAL_S = 0.5
 
@@ -29,6 +32,8 @@ class RunControl(QObject):
         Sharper maps, at most twice a second.
     estimate_changed : RunEstimate or None
         With them, the class so far; None where none may be named.
+    said_changed : tuple of GeneratedSentence
+        Everything that a describing model has said so far, when there is more of it.
     finished : Session
         The session now has its result.
     failed : object
@@ -40,6 +45,7 @@ class RunControl(QObject):
     progressed = Signal(object)
     maps_changed = Signal(object)
     estimate_changed = Signal(object)
+    said_changed = Signal(object)
     finished = Signal(object)
     failed = Signal(object)
     stopped = Signal()
@@ -50,6 +56,7 @@ class RunControl(QObject):
         self._session: Session | None = None
         self._drawn: RunUpdate | None = None
         self._drawn_at = 0.0
+        self._said = 0
         self._watcher = JobWatcher(self)
         self._watcher.progressed.connect(self._on_progress)
         self._watcher.succeeded.connect(self._on_success)
@@ -61,19 +68,22 @@ class RunControl(QObject):
         """The session that is being classified; None at rest."""
         return self._session
 
-    def start(self, session: Session, model: str) -> None:
+    def start(self, session: Session, model: str, describing: DescriberChoice = BY_ITSELF) -> None:
         """Classify a session's slide with a bundle, by its name or folder."""
         self._session = session
-        self._drawn, self._drawn_at = None, 0.0
-        self._watcher.start(_work(self._classify, session, model), "mmlnb-classify")
+        self._drawn, self._drawn_at, self._said = None, 0.0, 0
+        self._watcher.start(_work(self._classify, session, model, describing), "mmlnb-classify")
 
     def cancel(self) -> None:
         """Stop; nothing of the run is shown any more."""
         self._watcher.cancel()
 
-    def _on_progress(self, news: tuple[RunUpdate, RunUpdate | None]) -> None:
-        update, drawn = news
+    def _on_progress(self, news: _News) -> None:
+        update, drawn = news.update, news.drawn
         self.progressed.emit(update)
+        if len(news.said) > self._said:
+            self._said = len(news.said)
+            self.said_changed.emit(news.said)
         now = time.monotonic()
         if drawn is not self._drawn and update.result is None and now - self._drawn_at >= MAP_INTERVAL_S:
             self._drawn, self._drawn_at = drawn, now
@@ -94,15 +104,25 @@ class RunControl(QObject):
         self.stopped.emit()
 
 
-def _work(classify: ClassifyStream, session: Session, model: str) -> Callable:
+@dataclass(frozen=True)
+class _News:
+    """The newest update, the newest with maps, and all that was said: reports between two looks are lost."""
+
+    update: RunUpdate
+    drawn: RunUpdate | None
+    said: tuple[GeneratedSentence, ...]
+
+
+def _work(classify: ClassifyStream, session: Session, model: str, describing: DescriberChoice) -> Callable:
     slide = session.slide
 
     def work(report, cancelled):
-        result, drawn = None, None
-        for update in classify(slide, model, cancelled):
+        result, drawn, said = None, None, ()
+        for update in classify(slide, model, cancelled, describing):
             # Only the newest report is looked at: it carries the newest maps, even where the update itself has none.
             drawn = update if update.maps is not None else drawn
-            report((update, drawn))
+            said = (*said, update.said) if update.said is not None else said
+            report(_News(update, drawn, said))
             result = update.result or result
         if result is None:
             raise RuntimeError("the run ended without a result")

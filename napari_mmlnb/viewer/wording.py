@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_mmlnb.geometry import Region
-from napari_mmlnb.result import ClassRecord, Evidence, Measurement, RunResult
+from napari_mmlnb.result import (
+    ClassRecord,
+    Evidence,
+    GeneratedDescription,
+    GeneratedSentence,
+    Measurement,
+    RunResult,
+)
 
 if TYPE_CHECKING:
     from napari_mmlnb.inference.estimate import RunEstimate
@@ -19,6 +26,7 @@ SAME_PIXELS = (
     "The text was generated from the same pixels as the image branch saw: it explains the image, "
     "it is not a second, independent finding."
 )
+CONTRADICTED = "Contradicted:"
 BRANCH_LABELS = {"image": "Image", "text": "Text", "fused": "Fused"}
 
 
@@ -234,6 +242,74 @@ def span_words(span: tuple[int, int]) -> str:
     return str(first) if first == last else f"{first}–{last}"
 
 
-def brief(sentences: tuple[str, ...], count: int = 2) -> str:
-    """The first sentences of a tile, and a sign that there are more."""
-    return "\n".join(sentences[:count]) + (" …" if len(sentences) > count else "")
+def says_title(said: GeneratedDescription) -> str:
+    """Whose words follow."""
+    return "" if said.fallback else f"What {said.describer} says it sees"
+
+
+def disagreement_line(said: GeneratedDescription) -> str:
+    """In how many sentences a measurement says otherwise; nothing where none does, for that proves nothing."""
+    if not said.contradicted:
+        return ""
+    verb = "is" if said.contradicted == 1 else "are"
+    return f"{said.contradicted} of {len(said.tiles)} sentences of the tiles {verb} contradicted by a measurement."
+
+
+def faults_line(said: GeneratedDescription) -> str:
+    """What was left out, and why; the reason once for all tiles that share it."""
+    by_reason: dict[str, list[int]] = {}
+    for rank, reasons in sorted(said.faults.items()):
+        for reason in reasons:
+            by_reason.setdefault(reason, []).append(rank)
+    if said.fallback or not by_reason:
+        return ""
+    told = "; ".join(f"{tiles_words(tuple(ranks))}: {reason.rstrip('.')}" for reason, ranks in by_reason.items())
+    return f"Left out, {told}."
+
+
+def generated_source(said: GeneratedDescription) -> str:
+    """Licence, where the tiles went, and what such words are."""
+    licence = f"Licence: {said.licence}. " if said.licence else ""
+    sent = f"Tiles were sent to {said.sends_to}. " if said.sends_to else ""
+    if said.fallback:
+        return sent.strip()
+    rests = "The class rests on them too." if said.fused else "The class does not rest on them."
+    return f"{licence}{sent}A model's words can be wrong. {rests}"
+
+
+def said_line(sentence: GeneratedSentence) -> str:
+    """A generated sentence with its tile, and what was measured against it."""
+    where = tiles_words(sentence.evidence)
+    line = f"{where[:1].upper()}{where[1:]}: {sentence.text}" if where else sentence.text
+    return f"{line}\n{CONTRADICTED} {sentence.contradicted_by}" if sentence.contradicted_by else line
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a tile's text; `marked` where it says what contradicts the line before it."""
+
+    text: str
+    marked: bool = False
+
+
+def tile_lines(evidence: Evidence, said: GeneratedDescription | None) -> tuple[Line, ...]:
+    """What is told of a tile: a model's words first, with what contradicts them, then what was measured."""
+    lines: list[Line] = []
+    for sentence in said.of_tile(evidence.rank) if said is not None else ():
+        lines.append(Line(sentence.text))
+        if sentence.contradicted_by:
+            lines.append(Line(f"{CONTRADICTED} {sentence.contradicted_by}", marked=True))
+    head = "Measured: " if lines else ""
+    lines += [Line(f"{head if i == 0 else ''}{text}") for i, text in enumerate(evidence.sentences)]
+    return tuple(lines)
+
+
+def brief_lines(lines: tuple[Line, ...], count: int = 2) -> tuple[Line, ...]:
+    """The first lines of a tile, and a sign that there are more; a mark stays with its sentence."""
+    if len(lines) <= count:
+        return lines
+    cut = count + 1 if lines[count].marked else count
+    if len(lines) <= cut:
+        return lines
+    last = lines[cut - 1]
+    return (*lines[: cut - 1], Line(f"{last.text} …", last.marked))

@@ -16,13 +16,16 @@ from napari_mmlnb.viewer.attention_box import AttentionBox
 from napari_mmlnb.viewer.banner import Banner
 from napari_mmlnb.viewer.camera import go_to
 from napari_mmlnb.viewer.decision_box import DecisionBox
+from napari_mmlnb.viewer.describer_box import DescriberBox
 from napari_mmlnb.viewer.description_box import DescriptionBox
 from napari_mmlnb.viewer.engine import (
     ClassifyStream,
     ListBundles,
+    ListDescribers,
     PrepareEngine,
     classify_stream,
     list_bundles,
+    list_describers,
     prepare_engine,
 )
 from napari_mmlnb.viewer.error_text import explain
@@ -36,6 +39,7 @@ from napari_mmlnb.viewer.overlays import Overlays
 from napari_mmlnb.viewer.provisional_box import ProvisionalBox
 from napari_mmlnb.viewer.run_box import RunBox
 from napari_mmlnb.viewer.run_control import RunControl
+from napari_mmlnb.viewer.said_box import SaidBox
 from napari_mmlnb.viewer.scene import dress_scene
 from napari_mmlnb.viewer.section import Column
 from napari_mmlnb.viewer.session import Session
@@ -67,6 +71,8 @@ class Workspace(QWidget):
         How a slide is classified; the program's own runner by default.
     bundles : callable, optional
         Lists the model bundles; asked off the GUI thread.
+    describers : callable, optional
+        Lists what can describe in words; asked there too.
     prepare : callable, optional
         Loads what a run with a bundle needs; called off the GUI thread as soon as the bundle is chosen, so that the
         click on Classify is answered at once. What it raises is left for the run to say.
@@ -88,6 +94,7 @@ class Workspace(QWidget):
         *,
         classify: ClassifyStream = classify_stream,
         bundles: ListBundles = list_bundles,
+        describers: ListDescribers = list_describers,
         prepare: PrepareEngine = prepare_engine,
     ) -> None:
         super().__init__()
@@ -105,8 +112,10 @@ class Workspace(QWidget):
         self.banner = Banner()
         self.slide_box = SlideBox()
         self.model_box = ModelBox()
+        self.describer_box = DescriberBox()
         self.run_box = RunBox()
         self.provisional = ProvisionalBox()
+        self.said = SaidBox()
         self.verdict = VerdictBox()
         self.description = DescriptionBox()
         self.attention = AttentionBox(self.overlays.heatmap.opacity)
@@ -119,7 +128,7 @@ class Workspace(QWidget):
         self._lay_out()
         self._wire()
         dress_scene(napari_viewer)
-        self._bundles.start(lambda report, cancelled: bundles(), "mmlnb-bundles")  # noqa: ARG005
+        self._bundles.start(lambda report, cancelled: (bundles(), describers()), "mmlnb-bundles")  # noqa: ARG005
         self._on_shelf()
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
@@ -218,11 +227,11 @@ class Workspace(QWidget):
     def classify(self) -> None:
         """Classify the chosen slide with the chosen model."""
         session, bundle = self.shelf.session, self.model_box.bundle
-        if session is None or bundle is None or self.run.session is not None:
+        if session is None or bundle is None or self.run.session is not None or self.describer_box.problem:
             return
         self.run_box.begin()
         self._show(None)
-        self.run.start(session, str(bundle.path))
+        self.run.start(session, str(bundle.path), self.describer_box.choice)
 
     def _on_finished(self, session: Session) -> None:
         self.run_box.end(status=f"Done: {wording.coverage_line(session.result)}")
@@ -236,7 +245,9 @@ class Workspace(QWidget):
         self.run_box.end(status="Cancelled.")
         self._show(self.shelf.session)
 
-    def _on_bundles(self, bundles) -> None:
+    def _on_bundles(self, found) -> None:
+        bundles, describers = found
+        self.describer_box.set_describers(describers)
         self.model_box.set_bundles(bundles)
         self._set_ready()
 
@@ -246,18 +257,21 @@ class Workspace(QWidget):
     def _on_bundle(self) -> None:
         bundle = self.model_box.bundle
         self.banner.set_notice(bundle.notice if bundle is not None else "")
+        self.describer_box.set_bundle(bundle)
         self._preparation.cancel()
         if bundle is not None:
             self._preparation.start(lambda report, cancelled: self._prepare(str(bundle.path)), "mmlnb-prepare")  # noqa: ARG005
 
     def _set_ready(self) -> None:
-        self.run_box.set_ready(self.shelf.session is not None and self.model_box.bundle is not None)
+        chosen = self.model_box.bundle is not None and not self.describer_box.problem
+        self.run_box.set_ready(self.shelf.session is not None and chosen)
 
     # The result -------------------------------------------------------------------------------------------------------
 
     def _show(self, session: Session | None) -> None:
         result = session.result if session is not None else None
         self.provisional.clear()
+        self.said.clear()
         for box in self._of_result:
             box.setVisible(result is not None)
         self.export_box.reset()
@@ -327,8 +341,8 @@ class Workspace(QWidget):
 
     def _lay_out(self) -> None:
         inside = Column()
-        of_slide = (self.banner, self.slide_box, self.view.box, self.model_box)
-        for box in (*of_slide, self.run_box, self.provisional, *self._of_result):
+        of_slide = (self.banner, self.slide_box, self.view.box, self.model_box, self.describer_box)
+        for box in (*of_slide, self.run_box, self.provisional, self.said, *self._of_result):
             inside.sections.addWidget(box)
         inside.sections.addStretch(1)
         self.scroll = QScrollArea()
@@ -353,6 +367,7 @@ class Workspace(QWidget):
         self.loader.failed.connect(self._on_not_opened)
         self.loader.stopped.connect(self._on_not_opened)
         self.model_box.changed.connect(self._on_bundle)
+        self.describer_box.changed.connect(self._set_ready)
         self._bundles.succeeded.connect(self._on_bundles)
         self._bundles.failed.connect(self._on_bundles_failed)
         self.run_box.classify_asked.connect(self.classify)
@@ -360,6 +375,7 @@ class Workspace(QWidget):
         self.run.progressed.connect(lambda u: self.run_box.show_progress(u.stage, u.message, u.done, u.total))
         self.run.maps_changed.connect(self.overlays.show_partial)
         self.run.estimate_changed.connect(self.provisional.show_estimate)
+        self.run.said_changed.connect(self.said.show_said)
         self.run.finished.connect(self._on_finished)
         self.run.failed.connect(self._on_failed)
         self.run.stopped.connect(self._on_stopped)

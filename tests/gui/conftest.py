@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from napari_mmlnb.describe.base import DescriberFacts
 from napari_mmlnb.slides.slide import Slide, open_slide
 from napari_mmlnb.viewer.native_libraries import load_triton_apart
 from tests.gui.opening import open_and_wait
@@ -48,9 +49,12 @@ def make_workspace(make_napari_viewer: Callable, qtbot) -> Callable:
         slide: Path | None = None,
         show: bool = False,
         prepare: Callable[[str], None] = lambda model: None,
+        describers: Sequence[DescriberFacts] = (),
     ) -> Workspace:
         viewer = make_napari_viewer(show=show)
-        workspace = Workspace(viewer, classify=classify, bundles=lambda: (BUNDLE,), prepare=prepare)
+        workspace = Workspace(
+            viewer, classify=classify, bundles=lambda: (BUNDLE,), describers=lambda: describers, prepare=prepare
+        )
         dock = viewer.window.add_dock_widget(workspace, area="right", add_vertical_stretch=False)
         if show:
             dock.window().resize(1400, 900)

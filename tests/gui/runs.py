@@ -22,6 +22,8 @@ from napari_mmlnb.result import (
     Coverage,
     Description,
     Evidence,
+    GeneratedDescription,
+    GeneratedSentence,
     Measurement,
     ModelRecord,
     Probabilities,
@@ -34,6 +36,8 @@ from napari_mmlnb.result import (
     TileState,
 )
 from napari_mmlnb.slides.slide import Slide
+from napari_mmlnb.viewer.describer_choice import DescriberChoice
+from napari_mmlnb.viewer.engine import BY_ITSELF
 
 TILE_UM = 112.0
 HOT = (2, 3)
@@ -130,6 +134,33 @@ def make_result(slide: Slide, *, abstain: bool = False, unreadable: tuple[tuple[
     ).with_maps(maps)  # fmt: skip
 
 
+AGAINST = "measured: blood-like area 0 % of tissue"
+
+
+def make_generated(**changes: object) -> GeneratedDescription:
+    """What a model said of the three tiles: of the second something that a measurement contradicts."""
+    tiles = tuple(
+        GeneratedSentence(text=text, evidence=(rank,), contradicted_by=AGAINST if rank == 2 and "blood" in text else "")
+        for rank in (1, 2, 3)
+        for text in ("Small round cells in <i>sheets</i>.", "Much blood lies between them.")
+    )
+    said = GeneratedDescription(
+        describer="made-up-vlm",
+        licence="Apache-2.0",
+        sentences=(
+            GeneratedSentence(text="Small round cells in <i>sheets</i>.", evidence=(1, 2, 3)),
+            GeneratedSentence(
+                text="Much blood lies between them.",
+                evidence=(1, 2, 3),
+                contradicted_by="measured on tile 2: blood-like area 0 % of tissue",
+            ),
+        ),
+        tiles=tiles,
+        seconds=1.2,
+    )
+    return said.model_copy(update=changes)
+
+
 def make_estimate(seen: int = 37, total: int = 100) -> RunEstimate:
     """Poorly differentiated so far, by and large."""
     return RunEstimate(
@@ -158,6 +189,10 @@ class MadeUpRunner:
         Raised after the first batch.
     estimates : bool
         Whether it says of the class so far.
+    said : tuple of GeneratedSentence
+        What a describing model says on the way, one a batch time.
+    generated : GeneratedDescription, optional
+        What the result holds of it.
     """
 
     def __init__(
@@ -168,15 +203,22 @@ class MadeUpRunner:
         abstain: bool = False,
         error: BaseException | None = None,
         estimates: bool = True,
+        said: tuple[GeneratedSentence, ...] = (),
+        generated: GeneratedDescription | None = None,
     ) -> None:
         self.steps, self.pause_s, self.abstain, self.error = steps, pause_s, abstain, error
         self.estimates = estimates
+        self.said, self.generated = said, generated
+        self.asked: list[DescriberChoice] = []
         self.threads: list[threading.Thread] = []
         self.ended = threading.Event()
         self.cancelled_after = -1
 
-    def __call__(self, slide: Slide, model: str, cancelled: Callable[[], bool]) -> Iterator[RunUpdate]:
+    def __call__(
+        self, slide: Slide, model: str, cancelled: Callable[[], bool], describing: DescriberChoice = BY_ITSELF
+    ) -> Iterator[RunUpdate]:
         """Run."""
+        self.asked.append(describing)
         self.threads.append(threading.current_thread())
         try:
             yield RunUpdate("load", "Loading the model")
@@ -190,6 +232,11 @@ class MadeUpRunner:
                     raise self.error
                 estimate = make_estimate(step + 1, self.steps) if self.estimates else None
                 yield RunUpdate("encode", "Looking at tiles", step + 1, self.steps, maps=maps, estimate=estimate)
-            yield RunUpdate("done", "Done", result=make_result(slide, abstain=self.abstain))
+            for sentence in self.said:
+                time.sleep(self.pause_s)
+                yield RunUpdate("describe", "Describing", said=sentence)
+            result = make_result(slide, abstain=self.abstain)
+            generated = result.model_copy(update={"generated": self.generated}).with_maps(result.maps)
+            yield RunUpdate("done", "Done", result=generated)
         finally:
             self.ended.set()

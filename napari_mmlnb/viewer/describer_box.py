@@ -1,0 +1,171 @@
+"""Which model describes the evidence in its own words, beside what is measured; and where tiles would be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QComboBox, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
+
+from napari_mmlnb.describe.address import check_address, is_this_machine, recorded_address
+from napari_mmlnb.errors import RequestError
+from napari_mmlnb.viewer.describer_choice import MEASURED, OWN, SERVER, DescriberChoice
+from napari_mmlnb.viewer.section import Section, say, wrapped_label
+
+if TYPE_CHECKING:
+    from napari_mmlnb.bundles.registry import BundleFacts
+    from napari_mmlnb.describe.base import DescriberFacts
+
+EXAMPLE = "http://127.0.0.1:8000/v1"
+ONLY_MEASURED = "Measured findings alone"
+NO_WORDS = "No model is asked; the findings are measured on the tiles."
+STAYS = "The server is on this machine; tiles do not leave it."
+
+
+class DescriberBox(Section):
+    """Chooser of the describing model; an address and a consent where it is a server.
+
+    Signals
+    -------
+    changed
+        Another choice was made, or became complete.
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Description in words", parent)
+        self._describers: tuple[DescriberFacts, ...] = ()
+        self._bundle: BundleFacts | None = None
+        self.chooser = QComboBox()
+        self.chooser.setAccessibleName("Describing model")
+        self.chooser.setToolTip("What describes the evidence in its own words; the class does not rest on it")
+        self.chooser.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.chooser.setMinimumContentsLength(8)
+        self.chooser.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.body.addWidget(self.chooser)
+        self.facts = self.add_text(role="quiet")
+        self._add_server()
+        self.chooser.currentIndexChanged.connect(self._tell)
+        self.hide()
+
+    def set_describers(self, describers: Sequence[DescriberFacts]) -> None:
+        """What there is to choose from."""
+        self._describers = tuple(describers)
+        self._fill()
+
+    def set_bundle(self, bundle: BundleFacts | None) -> None:
+        """The bundle that answers: it may have a model of its own, or rest on a describer's words."""
+        self._bundle = bundle
+        self._fill()
+
+    @property
+    def choice(self) -> DescriberChoice:
+        """What was chosen."""
+        name = self.chooser.currentData()
+        if name == SERVER:
+            return DescriberChoice(
+                server=self.address.text().strip(),
+                server_model=self.server_model.text().strip(),
+                may_send=self.consent.isVisibleTo(self) and self.consent.isChecked(),
+            )
+        return DescriberChoice(describer=name)
+
+    @property
+    def problem(self) -> str:
+        """What is still missing before a run; empty where nothing is."""
+        if self.chooser.currentData() != SERVER:
+            return ""
+        choice = self.choice
+        if not choice.server:
+            return "Give the address of the server."
+        try:
+            check_address(choice.server, may_send=True)
+        except RequestError as error:
+            return str(error)
+        if not choice.may_send and not is_this_machine(choice.server):
+            return "Tiles may be sent there only with your consent."
+        return ""
+
+    def _add_server(self) -> None:
+        self.server = QWidget()
+        column = QVBoxLayout(self.server)
+        column.setContentsMargins(0, 0, 0, 0)
+        self.address = QLineEdit()
+        self.address.setPlaceholderText(EXAMPLE)
+        self.address.setAccessibleName("Address of the server")
+        self.server_model = QLineEdit()
+        self.server_model.setPlaceholderText("Model that the server is asked for")
+        self.server_model.setAccessibleName("Model that the server is asked for")
+        self.sends = wrapped_label()
+        self.consent = QCheckBox("These tiles may be sent there")
+        self.missing = wrapped_label(role="quiet")
+        for part in (self.address, self.server_model, self.sends, self.consent, self.missing):
+            column.addWidget(part)
+        self.body.addWidget(self.server)
+        self.address.textChanged.connect(self._on_address)
+        self.server_model.textChanged.connect(self.changed)
+        self.consent.toggled.connect(self._tell)
+
+    def _fill(self) -> None:
+        chosen = self.chooser.currentData()
+        self.chooser.blockSignals(True)
+        self.chooser.clear()
+        for name, label in self._entries():
+            self.chooser.addItem(label, name)
+        known = self.chooser.findData(chosen)
+        # A bundle's own model comes first, and is what runs by itself.
+        self.chooser.setCurrentIndex(known if chosen is not None and known > 0 else 0)
+        self.chooser.blockSignals(False)
+        self.setVisible(self.chooser.count() > 1)
+        self._tell()
+
+    def _entries(self) -> list[tuple[str, str]]:
+        bundle = self._bundle
+        if bundle is not None and bundle.describer != MEASURED:
+            return [(bundle.describer, f"{bundle.describer}: the class rests on its words")]
+        own = [(OWN, f"The model’s own: {bundle.own_describer}")] if bundle is not None and bundle.own_describer else []
+        others = [
+            (facts.name, "A server (OpenAI-compatible)" if facts.name == SERVER else facts.name)
+            for facts in self._describers
+            if facts.name not in {OWN, MEASURED}
+        ]
+        return [*own, (MEASURED, ONLY_MEASURED), *others]
+
+    def _on_address(self) -> None:
+        # A consent was given for an address, and not for another one.
+        self.consent.setChecked(False)
+        self._tell()
+
+    def _tell(self) -> None:
+        name = self.chooser.currentData()
+        self.server.setVisible(name == SERVER)
+        say(self.facts, self._about(name))
+        self._tell_of_server()
+        self.changed.emit()
+
+    def _about(self, name: str | None) -> str:
+        if name == MEASURED:
+            return NO_WORDS
+        if name == OWN and self._bundle is not None:
+            return (
+                f"Licence: {self._bundle.own_licence}. Its words can be wrong; they are held against what is measured."
+            )
+        facts = next((f for f in self._describers if f.name == name), None)
+        if facts is None:
+            return ""
+        licence = f" Licence: {facts.licence}." if facts.licence else ""
+        extra = f" Needs napari-mmlnb[{facts.extra}]." if facts.extra else ""
+        return f"{facts.summary}{licence}{extra}"
+
+    def _tell_of_server(self) -> None:
+        address = self.address.text().strip()
+        here, shown = False, ""
+        try:
+            here, shown = is_this_machine(address), recorded_address(address)
+        except RequestError:
+            shown = ""
+        say(self.sends, STAYS if here else f"Tiles are sent to {shown}." if shown else "")
+        self.consent.setVisible(bool(shown) and not here)
+        say(self.missing, self.problem)

@@ -1,0 +1,227 @@
+"""What a reader sees of a model's words: whose they are, what contradicts them, and what was measured."""
+
+from __future__ import annotations
+
+import pytest
+from qtpy.QtWidgets import QLabel
+
+from napari_mmlnb.describe.base import DescriberFacts
+from napari_mmlnb.result import GeneratedDescription
+from napari_mmlnb.viewer.describer_box import DescriberBox
+from napari_mmlnb.viewer.describer_choice import DescriberChoice
+from napari_mmlnb.viewer.description_box import DescriptionBox
+from napari_mmlnb.viewer.evidence_list import BRIEF_ROLE, DETAIL_ROLE, MARK_GROUND, MARK_INK, EvidenceList
+from tests.gui.runs import AGAINST, BUNDLE, MadeUpRunner, make_generated, make_result
+
+VLM = DescriberFacts("small-vlm", "A small model.", "MIT", generates=True)
+SERVER = DescriberFacts("server", "Asks a server.", "", generates=True)
+MEASURED = DescriberFacts("measured", "Measures.", "BSD-3-Clause")
+OTHER = "http://192.168.0.7:8000/v1"
+
+
+def _labels(widget) -> list[str]:
+    return [label.text() for label in widget.findChildren(QLabel) if label.isVisibleTo(widget)]
+
+
+def _shown(slide, qtbot, generated: GeneratedDescription | None, *, abstain: bool = False) -> DescriptionBox:
+    result = make_result(slide, abstain=abstain)
+    box = DescriptionBox()
+    qtbot.add_widget(box)
+    box.show_result(result.model_copy(update={"generated": generated}).with_maps(result.maps))
+    return box
+
+
+def test_a_model_s_words_come_first_then_what_was_measured(slide, qtbot) -> None:
+    texts = _labels(_shown(slide, qtbot, make_generated()))
+    order = [
+        next(i for i, text in enumerate(texts) if words in text)
+        for words in (
+            "What made-up-vlm says it sees",
+            "Small round cells",
+            "Apache-2.0",
+            "Measured findings",
+            "stand close",
+        )
+    ]
+    assert order == sorted(order)
+
+
+def test_a_contradicted_sentence_says_so_in_words_with_the_measurement(slide, qtbot) -> None:
+    box = _shown(slide, qtbot, make_generated())
+    marked = [label for label in box.findChildren(QLabel) if "Contradicted:" in label.text()]
+    assert len(marked) == 1
+    assert "Much blood" in marked[0].text()
+    assert "measured on tile 2: blood-like area 0 %" in marked[0].text()
+    assert "Contradicted: measured on tile 2" in marked[0].accessibleName()
+    assert "1 of 6 sentences of the tiles is contradicted" in box.generated.disagreement.text()
+
+
+def test_where_nothing_contradicts_nothing_is_said_of_it(slide, qtbot) -> None:
+    said = make_generated()
+    clean = said.model_copy(
+        update={
+            name: tuple(s.model_copy(update={"contradicted_by": ""}) for s in getattr(said, name))
+            for name in ("sentences", "tiles")
+        }
+    )
+    box = _shown(slide, qtbot, clean)
+    assert not box.generated.disagreement.isVisibleTo(box)
+    assert not any("contradict" in text.lower() for text in _labels(box))
+
+
+def test_markup_of_a_model_is_shown_as_it_is(slide, qtbot) -> None:
+    texts = _labels(_shown(slide, qtbot, make_generated()))
+    assert any("&lt;i&gt;sheets" in text for text in texts)
+
+
+def test_links_lead_to_the_tiles(slide, qtbot) -> None:
+    box = _shown(slide, qtbot, make_generated())
+    label = next(label for label in box.findChildren(QLabel) if "Small round cells" in label.text())
+    with qtbot.wait_signal(box.tile_asked) as asked:
+        label.linkActivated.emit("2")
+    assert asked.args == [2]
+
+
+def test_a_fallback_is_told_and_the_measured_findings_stay(slide, qtbot) -> None:
+    said = GeneratedDescription(describer="gone", licence="", fallback="gone did not describe the tiles: no memory.")
+    texts = _labels(_shown(slide, qtbot, said))
+    assert "gone did not describe the tiles: no memory." in texts
+    assert any("stand close" in text for text in texts)
+    assert not any("says it sees" in text for text in texts)
+
+
+def test_where_tiles_were_sent_and_what_was_left_out_is_told(slide, qtbot) -> None:
+    said = make_generated(sends_to=OTHER, faults={2: ("another language.",), 3: ("another language.",)})
+    texts = " ".join(_labels(_shown(slide, qtbot, said)))
+    assert f"Tiles were sent to {OTHER}." in texts
+    assert "Left out, tiles 2–3: another language." in texts
+
+
+def test_without_a_model_the_box_is_as_it_was(slide, qtbot) -> None:
+    box = _shown(slide, qtbot, None)
+    assert not box.generated.isVisibleTo(box)
+    assert not box.findings_title.isVisibleTo(box)
+
+
+def test_each_tile_has_its_sentences_first_and_its_marks(slide, qtbot) -> None:
+    result = make_result(slide)
+    rows = EvidenceList()
+    qtbot.add_widget(rows)
+    rows.show_result(
+        result.model_copy(update={"generated": make_generated()}).with_maps(result.maps), with_attention=True
+    )
+    texts = [[(line.text, line.marked) for line in rows.list.item(i).data(DETAIL_ROLE)] for i in range(2)]
+    assert [text for text, _ in texts[0][:2]] == [
+        "Small round cells in <i>sheets</i>.",
+        "Much blood lies between them.",
+    ]
+    assert texts[0][2][0].startswith("Measured: Nuclei stand")
+    assert texts[1][2] == (f"Contradicted: {AGAINST}", True)
+    assert rows.list.item(1).data(BRIEF_ROLE)[2].marked, "a mark is never cut from its sentence"
+    rows.resize(360, 500)
+    rows.show()
+    rows.list.setCurrentRow(1)
+    picture = rows.list.grab().toImage()
+    colours = {picture.pixelColor(x, y).name() for x in range(0, picture.width(), 2) for y in range(picture.height())}
+    assert {MARK_GROUND.name(), MARK_INK.name()} <= colours
+
+
+def test_sentences_are_shown_while_the_run_describes(make_workspace, qtbot, small_slide) -> None:
+    said = make_generated().tiles
+    workspace = make_workspace(MadeUpRunner(pause_s=0.1, said=said, generated=make_generated()), slide=small_slide)
+    seen: list[list[str]] = []
+    workspace.run.said_changed.connect(lambda _: seen.append(list(workspace.said.texts)))
+    workspace.run_box.classify_button.click()
+    qtbot.wait_until(lambda: workspace.run.session is None, timeout=20_000)
+    assert seen
+    assert all(len(texts) <= 4 for texts in seen)
+    assert any(any("Contradicted:" in text for text in texts) for texts in seen)
+    assert not workspace.said.isVisibleTo(workspace)
+    assert workspace.said.texts == []
+    assert workspace.description.generated.isVisibleTo(workspace.description)
+
+
+# The chooser ----------------------------------------------------------------------------------------------------------
+
+
+def _box(qtbot, *describers: DescriberFacts, own: str = "") -> DescriberBox:
+    from dataclasses import replace
+
+    box = DescriberBox()
+    qtbot.add_widget(box)
+    box.set_describers(describers)
+    box.set_bundle(replace(BUNDLE, own_describer=own, own_licence="MIT" if own else ""))
+    return box
+
+
+def _choose(box: DescriberBox, name: str) -> None:
+    box.chooser.setCurrentIndex(box.chooser.findData(name))
+
+
+def test_nothing_is_asked_where_there_is_nothing_to_choose(qtbot) -> None:
+    assert _box(qtbot, MEASURED).isHidden()
+
+
+def test_the_bundle_s_own_model_is_what_describes_by_itself(qtbot) -> None:
+    box = _box(qtbot, MEASURED, VLM, own="nb-vlm")
+    assert not box.isHidden()
+    assert box.choice == DescriberChoice("own")
+    assert "nb-vlm" in box.chooser.currentText()
+    assert "MIT" in box.facts.text()
+    _choose(box, "small-vlm")
+    assert box.choice == DescriberChoice("small-vlm")
+    assert "Licence: MIT" in box.facts.text()
+
+
+def test_without_an_own_model_the_measured_findings_come_first(qtbot) -> None:
+    assert _box(qtbot, MEASURED, VLM).choice == DescriberChoice("measured")
+
+
+def test_a_choice_outlives_another_bundle_that_has_it_too(qtbot) -> None:
+    box = _box(qtbot, MEASURED, VLM)
+    _choose(box, "small-vlm")
+    box.set_bundle(BUNDLE)
+    assert box.choice.describer == "small-vlm"
+
+
+def test_a_server_on_this_machine_needs_an_address_and_no_consent(qtbot) -> None:
+    box = _box(qtbot, MEASURED, SERVER)
+    _choose(box, "server")
+    assert "address" in box.problem
+    box.address.setText("http://127.0.0.1:8000/v1")
+    assert box.problem == ""
+    assert box.consent.isHidden()
+    assert box.choice == DescriberChoice(server="http://127.0.0.1:8000/v1")
+
+
+def test_another_machine_gets_nothing_without_consent_to_that_address(qtbot) -> None:
+    box = _box(qtbot, MEASURED, SERVER)
+    _choose(box, "server")
+    box.address.setText(OTHER)
+    assert box.sends.text() == f"Tiles are sent to {OTHER}."
+    assert "consent" in box.problem
+    box.consent.setChecked(True)
+    assert box.problem == ""
+    assert box.choice.may_send
+    box.address.setText("http://10.0.0.1/v1")
+    assert "consent" in box.problem, "a consent is for one address"
+
+
+@pytest.mark.parametrize("address", ["nonsense", "ftp://here"])
+def test_an_address_that_is_none_says_so(qtbot, address: str) -> None:
+    box = _box(qtbot, MEASURED, SERVER)
+    _choose(box, "server")
+    box.address.setText(address)
+    assert box.problem == box.missing.text() != ""
+
+
+def test_a_run_is_asked_for_what_was_chosen_and_not_before_it_is_complete(make_workspace, qtbot, small_slide) -> None:
+    runner = MadeUpRunner()
+    workspace = make_workspace(runner, slide=small_slide, describers=(MEASURED, SERVER))
+    _choose(workspace.describer_box, "server")
+    assert not workspace.run_box.classify_button.isEnabled()
+    workspace.describer_box.address.setText("http://localhost:1/v1")
+    assert workspace.run_box.classify_button.isEnabled()
+    workspace.run_box.classify_button.click()
+    qtbot.wait_until(lambda: workspace.run.session is None, timeout=20_000)
+    assert runner.asked == [DescriberChoice(server="http://localhost:1/v1")]
