@@ -14,16 +14,19 @@ from napari_mmlnb.cli.progress import stdout_kept_clean, tell
 @click.option("--images", type=click.Path(path_type=Path), help="Folder of the images; images beside TABLE by default.")
 @click.option("--describer", required=True, metavar="NAME|DIR", help="What describes, as for classify.")
 @click.option("--mpp", default=0.5, show_default=True, type=click.FloatRange(0, min_open=True), help="Of the images.")
+@click.option("--steady", is_flag=True, help="The likeliest words each time, in place of the paper's drawing of lots.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The new table.")
-def command(table: Path, images: Path | None, describer: str, mpp: float, out: Path) -> None:
+def command(table: Path, images: Path | None, describer: str, mpp: float, steady: bool, out: Path) -> None:
     """Write a copy of TABLE (CSV) to --out whose descriptions are a describer's, one an image.
 
     The describer sees the images alone, never their classes.
     """
+    from napari_mmlnb.describe.prompt import STEADY, Generation
     from napari_mmlnb.describe.registry import DescriberRequest, create_describer
     from napari_mmlnb.training.image_level.redescribe import redescribe
 
-    speaker = create_describer(describer, DescriberRequest())
+    generation = STEADY if steady else Generation()
+    speaker = create_describer(describer, DescriberRequest(generation=generation))
     with stdout_kept_clean():
         done = redescribe(table, images or table.parent / "images", out, speaker, um_per_px=mpp, log=tell)
     click.echo(f"{done.images} images described by {describer}: {out}")

@@ -60,6 +60,7 @@ COMMANDS = MappingProxyType(
         ),
         "train": CommandFacts("napari_mmlnb.cli.train", "Train a model from a configuration."),
         "describe": CommandFacts("napari_mmlnb.cli.describe", "Describe a folder of images anew."),
+        "evaluate": CommandFacts("napari_mmlnb.cli.evaluate", "Measure a trained model on cases that it never saw."),
         "ablate": CommandFacts("napari_mmlnb.cli.ablate", "Train every arm of a configuration, and compare."),
         "finetune-vlm": CommandFacts(
             "napari_mmlnb.cli.finetune_vlm", "Fine-tune a describing model on images with descriptions."

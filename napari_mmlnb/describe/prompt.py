@@ -38,3 +38,7 @@ class Generation(BaseModel):
     seed: int = 2024
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+STEADY = Generation(max_new_tokens=128, temperature=0.0, repetition_penalty=1.0)
+"""The likeliest words, without a penalty on saying a word twice: for models of short, formal sentences."""
