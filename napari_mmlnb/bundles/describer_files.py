@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-from napari_mmlnb.bundles.spec import DESCRIBER_FOLDER, BundleSpec
+from napari_mmlnb.bundles.spec import DESCRIBER_FOLDER, BundleSpec, DescribingSpec, read_spec, write_spec
 from napari_mmlnb.digest import file_sha256
-from napari_mmlnb.errors import BundleError
+from napari_mmlnb.errors import BundleError, OutputError
+
+_KINDS = (".safetensors", ".json", ".jinja", ".md", ".txt")
 
 
 def describer_digests(folder: Path) -> dict[str, str]:
@@ -19,6 +22,56 @@ def describer_digests(folder: Path) -> dict[str, str]:
     """
     root = folder / DESCRIBER_FOLDER
     return {path.relative_to(root).as_posix(): file_sha256(path) for path in _files(root)}
+
+
+def attach_describer(bundle: Path, describer: Path, describing: DescribingSpec) -> None:
+    """Give a bundle a describing model of its own, in place of the one that it has.
+
+    Its class does not depend on it: what was trained and calibrated stays as it is.
+
+    Parameters
+    ----------
+    bundle : Path
+        Folder of the bundle.
+    describer : Path
+        A folder that transformers' stock auto classes load.
+    describing : DescribingSpec
+        Name, licence, prompt and settings; the digests are made here.
+
+    Raises
+    ------
+    BundleError
+        If one of the folders is not what it should be, or holds what no bundle may: pickled weights, or code.
+    OutputError
+        If the bundle cannot be written.
+    """
+    spec = read_spec(bundle)
+    files = _files(describer)
+    if not {"config.json", "model.safetensors"} <= {path.name for path in files}:
+        raise BundleError(
+            spec.name, f"{describer} holds no describing model: config.json or model.safetensors is missing."
+        )
+    foreign = [path.name for path in files if path.suffix not in _KINDS]
+    if foreign:
+        raise BundleError(
+            spec.name,
+            f"{foreign[0]} in {describer} has no place in a bundle.",
+            f"It may hold {', '.join(_KINDS)} files.",
+        )
+    root, made = bundle / DESCRIBER_FOLDER, bundle / f"{DESCRIBER_FOLDER}.partial"
+    try:
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir()
+        for path in files:
+            target = made / path.relative_to(describer)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+        shutil.rmtree(root, ignore_errors=True)
+        made.replace(root)
+        digests = describing.model_copy(update={"files": describer_digests(bundle)})
+        write_spec(spec.model_copy(update={"describing": digests}), bundle)
+    except OSError as error:
+        raise OutputError(bundle, error.strerror or "it cannot be written") from error
 
 
 def check_describer(folder: Path, spec: BundleSpec) -> None:

@@ -97,6 +97,24 @@ def check(name: str, device: str, as_json: bool) -> None:
         click.echo(f"{key.replace('_', ' '):<14}{value}")
 
 
+@command.command(name="attach")
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("describer", type=click.Path(path_type=Path))
+@click.option("--name", "called", required=True, help="What the describing model is called.")
+@click.option("--licence", required=True, help="Of its weights.")
+@click.option("--steady", is_flag=True, help="The likeliest words each time, in place of the paper's drawing of lots.")
+def attach(bundle: Path, describer: Path, called: str, licence: str, steady: bool) -> None:
+    """Put the describing model in the folder DESCRIBER into the bundle in the folder BUNDLE, as its own."""
+    from napari_mmlnb.bundles.describer_files import attach_describer
+    from napari_mmlnb.bundles.spec import DescribingSpec
+    from napari_mmlnb.describe.prompt import STEADY, Generation
+
+    generation = STEADY if steady else Generation()
+    spec = DescribingSpec(name=called, licence=licence, generation=generation, files={})
+    attach_describer(bundle, describer, spec)
+    click.echo(f"{called} is now the describing model of {bundle}.")
+
+
 @command.command(name="fetch")
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Accept the licence and download. Without it nothing is downloaded.")
