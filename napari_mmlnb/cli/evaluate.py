@@ -50,4 +50,10 @@ def _evaluate_describers(config: Path, out: Path) -> list[str]:
     return evaluate_describers(config, out, log=tell)
 
 
-LEVELS = Registry("level", (Level("describer", _evaluate_describers),))
+def _evaluate_images(config: Path, out: Path) -> list[str]:
+    from napari_mmlnb.training.image_level.evaluation import evaluate_images
+
+    return evaluate_images(config, out, log=tell)
+
+
+LEVELS = Registry("level", (Level("image", _evaluate_images), Level("describer", _evaluate_describers)))

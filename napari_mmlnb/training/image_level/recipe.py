@@ -22,6 +22,7 @@ from napari_mmlnb.inference.device import choose_device
 from napari_mmlnb.training.config import read_as
 from napari_mmlnb.training.curriculum import Phase
 from napari_mmlnb.training.image_level.arms import ARMS
+from napari_mmlnb.training.image_level.card import write_card
 from napari_mmlnb.training.image_level.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from napari_mmlnb.training.image_level.config import ImageLevelConfig
 from napari_mmlnb.training.image_level.images import RGB, read_images
@@ -41,7 +42,7 @@ from napari_mmlnb.training.scores import ScoreReport, score_with_intervals
 from napari_mmlnb.training.splits import Split, split_as_given, split_as_published, split_by_patient
 
 Log = Callable[[str], None]
-LOG_FILE = "train.log"
+LOG_FILE, CONFIG_FILE = "train.log", "train.yaml"
 WEIGHTS_FILE, SCORES_FILE, EPOCHS_FILE, PREDICTIONS_FILE = (
     "model.safetensors",
     "scores.json",
@@ -100,8 +101,8 @@ def train_images(path: Path, out: Path, *, log: Log) -> Path:
         A YAML file that fits `ImageLevelConfig`.
     out : Path
         Folder; all is written into ``out/NAME``: the best epoch's network (`model.safetensors`, `tokenizer.json`), the
-        scores with intervals (`scores.json`), every epoch (`epochs.csv`, `train.log`, TensorBoard), the answers for
-        the reported cases (`predictions.csv`) and the configuration.
+        scores with intervals (`scores.json`), its card, every epoch (`epochs.csv`, `train.log`, TensorBoard), the
+        answers for the reported cases (`predictions.csv`) and the configuration.
     log : callable
         Told a line at a time.
 
@@ -137,7 +138,7 @@ def train_configured(config: ImageLevelConfig, base: Path, cohort: ImageCohort, 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         told = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
-        (folder / "train.yaml").write_text(told, encoding="utf-8")
+        (folder / CONFIG_FILE).write_text(told, encoding="utf-8")
     except OSError as error:
         raise OutputError(folder, error.strerror or "it cannot be made") from error
     return _Training(config, base, cohort, split, folder, _kept(folder / LOG_FILE, log)).run()
@@ -283,8 +284,9 @@ class _Training:
             "classes": list(self.config.classes),
             "best_epoch": best.epoch,
             "gate_mean": _number(float(said.gate.mean())),
-            **{name: _told(report) for name, report in branches.items()},
+            **{name: report_record(report) for name, report in branches.items()},
         }
+        write_card(self.folder, self.config, self.split, self.cohort.table_sha256, best.epoch, branches)
         (self.folder / SCORES_FILE).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
         _write_table(self.folder / EPOCHS_FILE, [one.row() for one in records])
         _write_table(self.folder / PREDICTIONS_FILE, list(self._answers(rows, said)))
@@ -343,7 +345,8 @@ def _copy(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
 
 
-def _told(report: ScoreReport) -> dict[str, object]:
+def report_record(report: ScoreReport) -> dict[str, object]:
+    """Scores and intervals for JSON, which knows no NaN."""
     return {
         "scores": {name: _number(value) for name, value in asdict(report.scores).items()},
         "intervals": {name: [_number(one.low), _number(one.high)] for name, one in report.intervals.items()},

@@ -1,0 +1,119 @@
+"""A network at image level, measured on a table that it did not learn from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from napari_mmlnb import __version__
+from napari_mmlnb.bundles.tokenizer import TextTokenizer, read_tokenizer
+from napari_mmlnb.digest import file_sha256
+from napari_mmlnb.errors import OutputError, RequestError
+from napari_mmlnb.inference.device import choose_device
+from napari_mmlnb.models.towers.image import build_image_tower
+from napari_mmlnb.models.towers.text import TEXT_TOWERS
+from napari_mmlnb.training.config import Config, read_as
+from napari_mmlnb.training.image_level.arms import ARMS
+from napari_mmlnb.training.image_level.card import confusion_table, score_table
+from napari_mmlnb.training.image_level.config import ImageDataConfig, ImageLevelConfig
+from napari_mmlnb.training.image_level.images import read_images
+from napari_mmlnb.training.image_level.loop import ImageTextData, predict
+from napari_mmlnb.training.image_level.recipe import CONFIG_FILE, WEIGHTS_FILE, report_record
+from napari_mmlnb.training.image_level.table import read_cases
+from napari_mmlnb.training.scores import score_with_intervals
+
+RECORD_FILE, TABLE_FILE = "evaluation.json", "evaluation.md"
+
+
+class ImageEvaluationConfig(Config):
+    """The schema; paths count from the configuration's folder.
+
+    Parameters
+    ----------
+    level : str
+        "image".
+    name : str
+        Of the folder that is written.
+    model : Path
+        What `mmlnb train` wrote.
+    data : ImageDataConfig
+        Table and images, as for training; the column `patient` groups the intervals, where it is filled.
+    """
+
+    level: Literal["image"]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+    model: Path
+    data: ImageDataConfig
+    device: str = "auto"
+    seed: int = 2024
+
+
+def evaluate_images(path: Path, out: Path, *, log: Callable[[str], None]) -> list[str]:
+    """Measure a trained network, write the figures into ``out/NAME``, and give the table for a person.
+
+    Raises
+    ------
+    RequestError
+        If the configuration, the model, the table or an image is wrong, or the table is that of the training.
+    OutputError
+        If nothing can be written there.
+    """
+    config = read_as(ImageEvaluationConfig, path)
+    folder = path.parent / config.model
+    trained = read_as(ImageLevelConfig, folder / CONFIG_FILE)
+    tokenizer = read_tokenizer(folder, trained.text.max_tokens)
+    model = _network(folder, trained, tokenizer).to(choose_device(config.device).device)
+    table = path.parent / config.data.table
+    cases = read_cases(table, path.parent / config.data.images, trained.classes)
+    log(f"{len(cases)} images")
+    labels = np.array([case.label for case in cases], dtype=np.int64)
+    ids = torch.from_numpy(tokenizer.encode([case.description for case in cases]))
+    said = predict(model, ImageTextData(read_images(cases), ids, labels), np.arange(len(cases)), trained.batch)
+    groups = [case.patient or case.file_name for case in cases]
+    reports = {
+        name: score_with_intervals(labels, p, groups, seed=config.seed)
+        for name, p in (("fused", said.fused), ("image", said.image))
+    }
+    lines = [
+        f"{trained.name} on {len(cases)} images of {reports['fused'].groups} patients, 95 % intervals over patients",
+        "",
+        *score_table(reports),
+        "",
+        *confusion_table(reports["fused"], trained.classes),
+    ]
+    record = {
+        "model": trained.name,
+        "model_sha256": file_sha256(folder / WEIGHTS_FILE),
+        "table_sha256": file_sha256(table),
+        "version": __version__,
+        **{name: report_record(report) for name, report in reports.items()},
+    }
+    try:
+        (out / config.name).mkdir(parents=True, exist_ok=True)
+        (out / config.name / RECORD_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        (out / config.name / TABLE_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(out / config.name, error.strerror or "it cannot be written") from error
+    return lines
+
+
+def _network(folder: Path, trained: ImageLevelConfig, tokenizer: TextTokenizer) -> nn.Module:
+    image = build_image_tower(trained.image.name)
+    text = TEXT_TOWERS.get(trained.text.name).build(tokenizer.vocabulary)
+    network = ARMS.get(trained.arm).network(image, text, len(trained.classes))
+    try:
+        network.load_state_dict(load_file(folder / WEIGHTS_FILE))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise RequestError(
+            f"{folder} does not hold what mmlnb train wrote there: {str(error).splitlines()[0]}", "Train it again."
+        ) from error
+    return network
