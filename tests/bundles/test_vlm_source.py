@@ -1,4 +1,4 @@
-"""Describing models from a hub: `mmlnb models fetch NAME@COMMIT` takes what is needed, and what was fetched describes."""
+"""Describing models from a hub: `mmlnb models fetch NAME@COMMIT` takes what is needed, and that describes."""
 
 from __future__ import annotations
 
