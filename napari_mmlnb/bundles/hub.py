@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from logging import ERROR
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
-from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
+from huggingface_hub import HfApi, constants, get_hf_file_metadata, hf_hub_url
 from huggingface_hub.errors import (
     EntryNotFoundError,
     FileMetadataError,
@@ -41,7 +41,6 @@ from huggingface_hub.utils import (
 from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.errors import BundleError, GatedModelError, HubError
 from napari_mmlnb.hub_cache import hub_cache, own_cache
-from napari_mmlnb.models.encoders.facts import EncoderFacts
 
 OnBytes = Callable[[int, int], None]
 """Takes bytes that are there, and bytes in all (0: not known)."""
@@ -49,6 +48,45 @@ OnBytes = Callable[[int, int], None]
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DIGEST_SUFFIX = ".sha256"
 _PARTIAL_SUFFIX = ".partial"
+
+
+class HubModel(Protocol):
+    """What must be known of a model on the hub to find and fetch it: an encoder, a describing model."""
+
+    @property
+    def name(self) -> str:
+        """As a person calls it."""
+        ...
+
+    @property
+    def repository(self) -> str:
+        """OWNER/NAME on the hub."""
+        ...
+
+    @property
+    def revision(self) -> str:
+        """Commit, 40 hexadecimal digits."""
+        ...
+
+    @property
+    def gated(self) -> bool:
+        """Whether its owner must grant access first."""
+        ...
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """What loading needs of the repository."""
+        ...
+
+    @property
+    def file(self) -> str:
+        """The one whose digest is known."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """That digest; empty where nobody has stated it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -70,8 +108,8 @@ class RemoteFile:
     sha256: str
 
 
-def find_files(facts: EncoderFacts) -> Path | None:
-    """The folder with an encoder's files at its revision, or None where not all of them are on this machine."""
+def find_files(facts: HubModel) -> Path | None:
+    """The folder with a model's files at its revision, or None where not all of them are on this machine."""
     known = facts.repository, facts.revision
     for folder in (own_cache(*known), hub_cache(*known, facts.files)):
         if folder is not None and all((folder / name).is_file() for name in facts.files):
@@ -89,8 +127,31 @@ def hub_digest(path: Path) -> str:
     return known if _SHA256.fullmatch(known) else ""
 
 
-def look_up(facts: EncoderFacts) -> tuple[RemoteFile, ...]:
-    """Ask the hub for size and digest of an encoder's files; nothing is downloaded.
+def list_files(name: str, repository: str, revision: str, *, gated: bool) -> tuple[str, ...]:
+    """Ask the hub for the names of all files of a repository at a commit; nothing is downloaded.
+
+    Parameters
+    ----------
+    name : str
+        Of the model, for errors.
+    repository, revision : str
+        OWNER/NAME and commit.
+    gated : bool
+        Whether its owner must grant access first.
+
+    Raises
+    ------
+    GatedModelError, HubError
+        As `look_up`.
+    """
+    asked = _Listing(name, repository, revision, gated)
+    _require_network(name)
+    with _explained(asked, "the list of its files"), _quiet():
+        return tuple(HfApi().list_repo_files(repository, revision=revision))
+
+
+def look_up(facts: HubModel) -> tuple[RemoteFile, ...]:
+    """Ask the hub for size and digest of a model's files; nothing is downloaded.
 
     Raises
     ------
@@ -102,12 +163,12 @@ def look_up(facts: EncoderFacts) -> tuple[RemoteFile, ...]:
     return tuple(_metadata(facts, name) for name in facts.files)
 
 
-def fetch(facts: EncoderFacts, remote: tuple[RemoteFile, ...], on_bytes: OnBytes) -> Path:
-    """Download an encoder's files at its revision, going on where an earlier attempt was cut off.
+def fetch(facts: HubModel, remote: tuple[RemoteFile, ...], on_bytes: OnBytes) -> Path:
+    """Download a model's files at its revision, going on where an earlier attempt was cut off.
 
     Parameters
     ----------
-    facts : EncoderFacts
+    facts : HubModel
         With a revision.
     remote : tuple of RemoteFile
         As `look_up` gave them.
@@ -150,11 +211,26 @@ def fetch(facts: EncoderFacts, remote: tuple[RemoteFile, ...], on_bytes: OnBytes
     return folder
 
 
-def _metadata(facts: EncoderFacts, name: str) -> RemoteFile:
+@dataclass(frozen=True)
+class _Listing:
+    """A model whose files are not known yet."""
+
+    name: str
+    repository: str
+    revision: str
+    gated: bool
+    files: tuple[str, ...] = ()
+    file: str = ""
+    sha256: str = ""
+
+
+def _require_network(name: str) -> None:
     if constants.HF_HUB_OFFLINE:
-        raise HubError(
-            facts.name, f"{facts.name} cannot be fetched: HF_HUB_OFFLINE forbids it.", "Unset it, then try again."
-        )
+        raise HubError(name, f"{name} cannot be fetched: HF_HUB_OFFLINE forbids it.", "Unset it, then try again.")
+
+
+def _metadata(facts: HubModel, name: str) -> RemoteFile:
+    _require_network(facts.name)
     with _explained(facts, name):
         url = hf_hub_url(facts.repository, name, revision=facts.revision)
         metadata = get_hf_file_metadata(url)
@@ -166,7 +242,7 @@ def _metadata(facts: EncoderFacts, name: str) -> RemoteFile:
     return RemoteFile(name, metadata.size or 0, digest if _SHA256.fullmatch(digest) else "")
 
 
-def _download(facts: EncoderFacts, file: RemoteFile, partial: Path, on_bytes: OnBytes) -> None:
+def _download(facts: HubModel, file: RemoteFile, partial: Path, on_bytes: OnBytes) -> None:
     there = partial.stat().st_size if partial.is_file() else 0
     if file.size and there > file.size:
         partial.unlink()
@@ -181,7 +257,7 @@ def _download(facts: EncoderFacts, file: RemoteFile, partial: Path, on_bytes: On
         )
 
 
-def _accept(facts: EncoderFacts, file: RemoteFile, partial: Path, expected: str) -> None:
+def _accept(facts: HubModel, file: RemoteFile, partial: Path, expected: str) -> None:
     if not expected or file_sha256(partial) == expected:
         return
     partial.unlink()
@@ -236,7 +312,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _explained(facts: EncoderFacts, name: str) -> Iterator[None]:
+def _explained(facts: HubModel, name: str) -> Iterator[None]:
     """huggingface_hub's errors as ours. Their own texts are not passed on: they hold requests and their headers."""
     repository = facts.repository
     try:
@@ -273,7 +349,7 @@ _UNAUTHORISED = 401
 _FORBIDDEN = 403
 
 
-def _refused(facts: EncoderFacts, status: int) -> BundleError:
+def _refused(facts: HubModel, status: int) -> BundleError:
     if status in (_UNAUTHORISED, _FORBIDDEN) and facts.gated:
         return GatedModelError(facts.name, facts.repository, logged_in=status != _UNAUTHORISED)
     if status in (_UNAUTHORISED, _FORBIDDEN):

@@ -14,6 +14,8 @@ from napari_mmlnb.errors import BundleError, MmlnbError, RequestError
 if TYPE_CHECKING:
     from napari_mmlnb.bundles.hub import RemoteFile
     from napari_mmlnb.bundles.spec import BundleSpec
+    from napari_mmlnb.describe.base import DescriberFacts
+    from napari_mmlnb.describe.profiles import VlmProfile
     from napari_mmlnb.models.encoders.facts import EncoderFacts
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else.")
@@ -120,10 +122,19 @@ def attach(bundle: Path, describer: Path, called: str, licence: str, steady: boo
 @click.option("--yes", is_flag=True, help="Accept the licence and download. Without it nothing is downloaded.")
 @json_option
 def fetch_model(name: str, yes: bool, as_json: bool) -> None:
-    """Download the weights of encoder NAME at their pinned revision, and check them.
+    """Download encoder NAME, or describing model NAME@COMMIT, at its pinned revision, and check it.
 
     Size and licence are said first. A download that broke off goes on where it stopped.
     """
+    from napari_mmlnb.describe.profiles import is_profile
+
+    if is_profile(name):
+        _fetch_describing_model(name, yes, as_json)
+    else:
+        _fetch_encoder(name, yes, as_json)
+
+
+def _fetch_encoder(name: str, yes: bool, as_json: bool) -> None:
     from napari_mmlnb.bundles.encoder_source import encoder_facts, is_here, require_revision
     from napari_mmlnb.bundles.hub import fetch, look_up
     from napari_mmlnb.cli.progress import progress_line
@@ -136,15 +147,43 @@ def fetch_model(name: str, yes: bool, as_json: bool) -> None:
         _say_fetched(facts, (), "already here", as_json)
         return
     remote = look_up(facts)
-    for line in offer_lines(facts, remote):
+    _ask_for_yes(name, offer_lines(facts, remote), yes, as_json)
+    with progress_line() as show:
+        fetch(facts, remote, lambda done, total: show(f"Fetching {facts.repository}", done, total))
+    _say_fetched(facts, remote, "fetched", as_json)
+
+
+def _fetch_describing_model(name: str, yes: bool, as_json: bool) -> None:
+    from napari_mmlnb.bundles.hub import fetch, look_up
+    from napari_mmlnb.bundles.vlm_source import vlm_download
+    from napari_mmlnb.cli.progress import progress_line
+    from napari_mmlnb.describe.profiles import pinned_profile, profile_folder
+
+    profile = pinned_profile(name)
+    folder, size, state = profile_folder(profile), 0, "already here"
+    if folder is None:
+        download = vlm_download(profile)
+        remote = look_up(download)
+        size, state = sum(file.size for file in remote), "fetched"
+        offer = [*offer_lines(profile, remote), f"Asks for: {profile.terms}", f"Memory:  {_memory_line(profile)}"]
+        _ask_for_yes(name, offer, yes, as_json)
+        with progress_line() as show:
+            folder = fetch(download, remote, lambda done, total: show(f"Fetching {profile.repository}", done, total))
+    _say(profile, folder, size or sum(file.stat().st_size for file in folder.iterdir()), state, as_json)
+
+
+def _memory_line(profile: VlmProfile) -> str:
+    half, quarter = (profile.memory(precision) / 1e9 for precision in ("bfloat16", "4-bit"))
+    return f"about {half:.1f} GB on a graphics card, {quarter:.1f} GB in 4 bits, {2 * half:.1f} GB without a card"
+
+
+def _ask_for_yes(name: str, offer: list[str], yes: bool, as_json: bool) -> None:
+    for line in offer:
         click.echo(line, err=as_json)
     if not yes:
         raise RequestError(
             "Nothing was downloaded.", f"To accept the licence and download: mmlnb models fetch {name} --yes"
         )
-    with progress_line() as show:
-        fetch(facts, remote, lambda done, total: show(f"Fetching {facts.repository}", done, total))
-    _say_fetched(facts, remote, "fetched", as_json)
 
 
 def model_rows() -> tuple[Row, ...]:
@@ -182,19 +221,32 @@ def model_rows() -> tuple[Row, ...]:
         Row("encoder", u.name, u.licence, u.gated, here=False, supported=False, source=u.source, note=u.reason)
         for u in UNSUPPORTED
     ]
-    rows += [
-        Row(
-            "describer",
-            d.name,
-            d.licence,
-            gated=False,
-            here=not d.extra,
-            source=d.extra and f"extra:{d.extra}",
-            note=d.summary,
-        )
-        for d in describers()
-    ]
+    rows += [_describer_row(facts) for facts in describers()]
     return tuple(rows)
+
+
+def _describer_row(facts: DescriberFacts) -> Row:
+    """A model of the hub is here or not by its commit, which is not known before it is given."""
+    from importlib.util import find_spec
+
+    from napari_mmlnb.describe.profiles import PROFILES
+
+    note = facts.summary + (" Tiles are sent to it." if facts.sends_to else "")
+    if facts.name not in PROFILES:
+        here = not facts.extra or find_spec(facts.extra) is not None
+        source = facts.extra and f"extra:{facts.extra}"
+        return Row("describer", facts.name, facts.licence, gated=False, here=here, source=source, note=note)
+    profile = PROFILES.get(facts.name)
+    return Row(
+        "describer",
+        profile.name,
+        profile.licence,
+        gated=profile.gated,
+        here=False,
+        source=profile.source,
+        revision="not pinned",
+        note=f"{note} {profile.remark}",
+    )
 
 
 def row_lines(rows: tuple[Row, ...]) -> list[str]:
@@ -279,7 +331,7 @@ def _describer_of(spec: BundleSpec) -> str:
     return f"{spec.describer}, and {spec.describing.name} of its own ({spec.describing.licence}; {files})"
 
 
-def offer_lines(facts: EncoderFacts, remote: tuple[RemoteFile, ...]) -> list[str]:
+def offer_lines(facts: EncoderFacts | VlmProfile, remote: tuple[RemoteFile, ...]) -> list[str]:
     """What a person must know before saying yes."""
     size = sum(file.size for file in remote)
     return [
@@ -294,6 +346,10 @@ def _say_fetched(facts: EncoderFacts, remote: tuple[RemoteFile, ...], state: str
     from napari_mmlnb.bundles.encoder_source import weights_path
 
     path = weights_path(facts)
+    _say(facts, path.parent, sum(file.size for file in remote) or path.stat().st_size, state, as_json)
+
+
+def _say(facts: EncoderFacts | VlmProfile, folder: Path, size: int, state: str, as_json: bool) -> None:
     if as_json:
         told = {
             "name": facts.name,
@@ -302,12 +358,12 @@ def _say_fetched(facts: EncoderFacts, remote: tuple[RemoteFile, ...], state: str
             "revision": facts.revision,
             "licence": facts.licence,
             "gated": facts.gated,
-            "bytes": sum(file.size for file in remote) or path.stat().st_size,
-            "folder": str(path.parent),
+            "bytes": size,
+            "folder": str(folder),
         }
         click.echo(json.dumps(told, indent=2, ensure_ascii=False))
         return
-    click.echo(f"{facts.name} is {state}: {path.parent}")
+    click.echo(f"{facts.name} is {state}: {folder}")
 
 
 def _intact(facts: EncoderFacts) -> bool:

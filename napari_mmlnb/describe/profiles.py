@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from napari_mmlnb.describe.memory import Precision, memory_needed
+from napari_mmlnb.describe.vlm_folder import CONFIG_FILE, open_vlm_folder
 from napari_mmlnb.errors import DescriberError, RevisionMissingError
+from napari_mmlnb.hub_cache import hub_cache, own_cache
 from napari_mmlnb.registry import Registry
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -171,3 +174,23 @@ def pinned_profile(name: str) -> VlmProfile:
             f"See https://huggingface.co/{profile.repository}/commits/main; a branch or a tag can move.",
         )
     return replace(profile, name=name, revision=commit)
+
+
+def profile_folder(profile: VlmProfile) -> Path | None:
+    """The folder of a pinned profile's files on this machine, or None where it is not here, or not all of it.
+
+    Our own cache comes before the hub's.
+    """
+    known = profile.repository, profile.revision
+    for folder in (own_cache(*known), hub_cache(*known, (CONFIG_FILE,))):
+        if folder is not None and (folder / CONFIG_FILE).is_file() and _is_whole(profile, folder):
+            return folder
+    return None
+
+
+def _is_whole(profile: VlmProfile, folder: Path) -> bool:
+    try:
+        open_vlm_folder(profile.name, folder)
+    except DescriberError:
+        return False
+    return True

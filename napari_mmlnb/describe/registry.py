@@ -12,11 +12,10 @@ from pathlib import Path
 
 from napari_mmlnb.describe import measured, server
 from napari_mmlnb.describe.base import Describer, DescriberFacts
-from napari_mmlnb.describe.profiles import PROFILES, VlmProfile, is_profile, pinned_profile
+from napari_mmlnb.describe.profiles import PROFILES, is_profile, pinned_profile, profile_folder
 from napari_mmlnb.describe.prompt import DEFAULT_PROMPT, Generation
-from napari_mmlnb.describe.vlm_folder import CONFIG_FILE, check_adapter, open_vlm_folder
+from napari_mmlnb.describe.vlm_folder import check_adapter, open_vlm_folder
 from napari_mmlnb.errors import DescriberError, MissingExtraError, UnknownNameError, WeightsMissingError
-from napari_mmlnb.hub_cache import hub_cache, own_cache
 from napari_mmlnb.registry import Registry
 
 OWN = "own"
@@ -104,14 +103,10 @@ def _make_own(name: str, request: DescriberRequest) -> Describer:
 
 def _make_profile(name: str, request: DescriberRequest) -> Describer:
     profile = pinned_profile(name)
-    for folder in (own_cache(profile.repository, profile.revision), _in_hub_cache(profile)):
-        if folder is not None and (folder / CONFIG_FILE).is_file():
-            return _vlm(_vlm_facts(name, profile.summary, profile.licence), folder, request)
-    raise WeightsMissingError(name, profile.source)
-
-
-def _in_hub_cache(profile: VlmProfile) -> Path | None:
-    return hub_cache(profile.repository, profile.revision, (CONFIG_FILE,))
+    folder = profile_folder(profile)
+    if folder is None:
+        raise WeightsMissingError(name, profile.source)
+    return _vlm(_vlm_facts(name, profile.summary, profile.licence), folder, request)
 
 
 def _make_local(name: str, request: DescriberRequest) -> Describer:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,11 +35,14 @@ class Hub:
     url : str
         Its root.
     content : bytes
-        What every file holds.
+        What every file holds, but those of `repositories`.
+    repositories : mapping
+        {OWNER/NAME: {file: content}}; these can be listed too.
     """
 
     url: str
     content: bytes
+    repositories: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
     tokens: list[str] = field(default_factory=list)
     """What came as Authorization."""
     ranges: list[tuple[str, str]] = field(default_factory=list)
@@ -48,9 +52,9 @@ class Hub:
 
 
 @contextmanager
-def serve_hub(content: bytes) -> Iterator[Hub]:
-    """Serve `content` under any name of any repository, on a free local port."""
-    hub = Hub("", content)
+def serve_hub(content: bytes, repositories: Mapping[str, Mapping[str, bytes]] | None = None) -> Iterator[Hub]:
+    """Serve `content` under any name of any repository but those given, on a free local port."""
+    hub = Hub("", content, repositories or {})
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(hub))
     server.daemon_threads = True
     hub.url = f"http://127.0.0.1:{server.server_address[1]}"
@@ -74,15 +78,24 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self, *, with_body: bool) -> None:
             hub.tokens.append(self.headers.get("Authorization", ""))
-            asked = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([0-9a-f]{40})/(.+)", self.path)
+            listed = re.match(r"/api/models/([^/]+/[^/]+)/tree/([0-9a-f]{40})", self.path)
+            asked = listed or re.fullmatch(r"/([^/]+/[^/]+)/resolve/([0-9a-f]{40})/(.+)", self.path)
             if asked is None:
                 self._refuse(404, "")
                 return
-            repository, commit, _ = asked.groups()
+            repository, commit = asked[1], asked[2]
             refusal = REFUSALS.get(repository) or REFUSALS.get(commit)
             if refusal:
                 self._refuse(*refusal)
                 return
+            if listed:
+                self._list(repository)
+                return
+            known = hub.repositories.get(repository)
+            if known is not None and asked[3] not in known:
+                self._refuse(404, "EntryNotFound")
+                return
+            content = hub.content if known is None else known[asked[3]]
             wanted = self.headers.get("Range", "")
             if with_body:
                 hub.gets[commit] += 1
@@ -90,22 +103,32 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 if commit == CUT and hub.gets[commit] == 2:
                     self._refuse(503, "")
                     return
-            self._send(commit, wanted, with_body=with_body)
+            self._send(content, commit, wanted, with_body=with_body)
 
-        def _send(self, commit: str, wanted: str, *, with_body: bool) -> None:
+        def _list(self, repository: str) -> None:
+            files = hub.repositories.get(repository, {})
+            entries = [{"type": "file", "path": n, "size": len(c), "oid": "0" * 40} for n, c in files.items()]
+            body = json.dumps(entries).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def _send(self, content: bytes, commit: str, wanted: str, *, with_body: bool) -> None:
             part = re.fullmatch(r"bytes=(\d+)-", wanted)
             start = int(part[1]) if part else 0
-            body = hub.content[start:]
-            promised = len(hub.content) + (100 if commit == SHORT else 0)
+            body = content[start:]
+            promised = len(content) + (100 if commit == SHORT else 0)
             if commit == ALTERED:
                 body = bytes([body[0] ^ 1]) + body[1:]
             self.send_response(206 if part else 200)
             if part:
-                self.send_header("Content-Range", f"bytes {start}-{len(hub.content) - 1}/{len(hub.content)}")
+                self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
             if commit != NO_HUB:
                 self.send_header("X-Repo-Commit", commit)
             self.send_header("X-Linked-Size", str(promised))
-            self.send_header("X-Linked-Etag", f'"{hashlib.sha256(hub.content).hexdigest()}"')
+            self.send_header("X-Linked-Etag", f'"{hashlib.sha256(content).hexdigest()}"')
             self.send_header("ETag", '"whatever"')
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
