@@ -26,6 +26,16 @@ def command(config: Path, out: Path) -> None:
     check_writable(out)
     from napari_mmlnb.training.describing.recipe import finetune
 
+    _quieten_transformers()
     with stdout_kept_clean():
         folder = finetune(config, out, log=tell)
     click.echo(f"Describing model and figures written to {folder}")
+
+
+def _quieten_transformers() -> None:
+    """No bars and hints of its own: what a person must know is in our log."""
+    from napari_mmlnb.training.describing import libraries
+
+    logging = libraries.transformers().utils.logging
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()

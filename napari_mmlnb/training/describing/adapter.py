@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from napari_mmlnb.errors import MissingExtraError
+from napari_mmlnb.training.describing import libraries
 from napari_mmlnb.training.describing.base_model import BaseFolder, load_model
 from napari_mmlnb.training.describing.config import DescribingConfig
 from napari_mmlnb.training.describing.targets import target_modules
@@ -27,10 +27,10 @@ def put_on(model: Any, config: DescribingConfig, base: BaseFolder) -> Any:
     RequestError
         If the model has none of the layers.
     """
-    peft = _peft()
+    library = libraries.peft()
     if config.four_bit:
-        model = peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
-    settings = peft.LoraConfig(
+        model = library.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    settings = library.LoraConfig(
         r=config.lora.r,
         lora_alpha=config.lora.alpha,
         lora_dropout=config.lora.dropout,
@@ -38,7 +38,7 @@ def put_on(model: Any, config: DescribingConfig, base: BaseFolder) -> Any:
         target_modules=target_modules(model, config.lora.targets),
         base_model_name_or_path=base.name,
     )
-    adapted = peft.get_peft_model(model, settings)
+    adapted = library.get_peft_model(model, settings)
     adapted.peft_config["default"].base_model_name_or_path = base.name
     return adapted
 
@@ -95,7 +95,7 @@ def reload_adapter(
 ) -> Any:
     """The base, loaded anew, with the adapter of a folder; in eval mode."""
     model = load_model(base.folder, base.name, dtype, device, four_bit=four_bit)
-    return _peft().PeftModel.from_pretrained(model, str(folder)).eval()
+    return libraries.peft().PeftModel.from_pretrained(model, str(folder)).eval()
 
 
 def save_merged(model: Any, processor: Any, folder: Path, dtype: torch.dtype, ends: list[int]) -> None:
@@ -118,11 +118,3 @@ def save_merged(model: Any, processor: Any, folder: Path, dtype: torch.dtype, en
     merged.generation_config.eos_token_id = ends
     merged.to(dtype).save_pretrained(folder, safe_serialization=True)
     processor.save_pretrained(folder)
-
-
-def _peft() -> Any:
-    try:
-        import peft  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise MissingExtraError("peft, which fine-tuning needs,", "train") from error
-    return peft

@@ -58,11 +58,18 @@ class Conversation:
         Side that images are resized to, unless the processor has a fixed size of its own.
     max_length : int
         Of question and answer, in tokens.
+
+    Raises
+    ------
+    RequestError
+        If the tokenizer cannot end a text.
     """
 
     def __init__(self, processor: Any, prompt: str, image_px: int, max_length: int) -> None:
         self.processor = processor
         self.tokenizer = processor.tokenizer
+        if self.tokenizer.eos_token is None:
+            raise RequestError("The model's tokenizer has no token that ends a text.", "Choose a model tuned to chat.")
         self.max_length = max_length
         self._asked = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt}]}]
         self._question = processor.apply_chat_template(self._asked, add_generation_prompt=True, tokenize=False)

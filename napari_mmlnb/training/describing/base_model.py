@@ -12,7 +12,8 @@ from typing import Any
 import torch
 
 from napari_mmlnb.digest import file_sha256
-from napari_mmlnb.errors import MissingExtraError, RequestError
+from napari_mmlnb.errors import RequestError
+from napari_mmlnb.training.describing import libraries
 from napari_mmlnb.training.describing.config import DescribingConfig, Precision
 
 _DIGESTED = ("config.json", "*.safetensors", "tokenizer.json", "*processor_config.json", "chat_template.*")
@@ -65,7 +66,7 @@ def find_base(config: DescribingConfig, base: Path) -> BaseFolder:
 
 def load_processor(base: BaseFolder) -> Any:
     """The model's tokenizer and image transform (`AutoProcessor`); raises as `load_model`."""
-    transformers = _transformers()
+    transformers = libraries.transformers()
     try:
         processor = transformers.AutoProcessor.from_pretrained(base.folder, local_files_only=True)
     except (OSError, ValueError, KeyError, ImportError) as error:
@@ -100,7 +101,7 @@ def load_model(folder: Path, name: str, dtype: torch.dtype, device: torch.device
     MissingExtraError
         If transformers, or what four bits need, is not installed.
     """
-    transformers = _transformers()
+    transformers = libraries.transformers()
     extra: dict[str, Any] = {}
     if four_bit:
         extra = {"quantization_config": _four_bits(transformers, dtype, device), "device_map": {"": device}}
@@ -136,14 +137,6 @@ def _cached(model: str) -> Path:
             f"There is no describing model {model} here: neither a folder nor in this machine's cache.",
             f"Fetch it with: hf download {model}, or give a folder.",
         ) from error
-
-
-def _transformers() -> Any:
-    try:
-        import transformers  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise MissingExtraError("transformers, which describing models need,", "transformers") from error
-    return transformers
 
 
 def _four_bits(transformers: Any, dtype: torch.dtype, device: torch.device) -> Any:

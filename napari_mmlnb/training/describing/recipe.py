@@ -32,6 +32,7 @@ from napari_mmlnb.training.describing.frozen_images import FrozenImages, reusabl
 from napari_mmlnb.training.describing.held_out import Comparison, HeldOut, read_held_out
 from napari_mmlnb.training.describing.images import check_images
 from napari_mmlnb.training.describing.lessons import Lessons
+from napari_mmlnb.training.describing.libraries import check_libraries
 from napari_mmlnb.training.describing.loop import measure_answers
 from napari_mmlnb.training.describing.memory import let_go
 from napari_mmlnb.training.describing.read_back import ADAPTER_FOLDER, MERGED_FOLDER, Keeper, probe_of
@@ -77,8 +78,9 @@ def finetune(path: Path, out: Path, *, log: Log) -> Path:
     """
     config = read_as(DescribingConfig, path)
     cohort = read_described(config, path.parent)
-    check_images(cohort.cases)
+    check_libraries()
     base = find_base(config, path.parent)
+    check_images(cohort.cases)
     folder = out / config.name
     try:
         folder.mkdir(parents=True, exist_ok=True)

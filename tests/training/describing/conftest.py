@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.describing.tiny import image_table, tiny_fast_vlm, tiny_qwen
+from tests.training.describing.tiny import image_table, tiny_fast_vlm, tiny_idefics, tiny_qwen
 
-MAKERS: dict[str, Callable[[Path], Path]] = {"qwen": tiny_qwen, "fast_vlm": tiny_fast_vlm}
+MAKERS: dict[str, Callable[[Path], Path]] = {"qwen": tiny_qwen, "fast_vlm": tiny_fast_vlm, "idefics": tiny_idefics}
 
 
 @pytest.fixture(scope="session")

@@ -97,3 +97,11 @@ def test_an_image_that_cannot_be_read_is_told_before_anything_is_learned(folder:
 )
 def test_class_words_are_whole_words(text: str, named: str) -> None:
     assert ClassWords(LABELS).named(text) == named
+
+
+def test_the_documented_configuration_is_the_released_codes() -> None:
+    config = read_as(DescribingConfig, Path(__file__).parents[3] / "docs" / "finetune-vlm.yaml")
+    lora = config.lora
+    assert (lora.r, lora.alpha, lora.dropout, lora.bias, lora.targets) == (64, 16, 0.05, "none", "as_published")
+    assert (config.epochs, config.batch, config.accumulation, config.learning_rate) == (5, 4, 4, 1e-4)
+    assert (config.image_px, config.max_length, config.gradient_checkpointing) == (256, 8192, True)

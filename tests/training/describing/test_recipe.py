@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from napari_mmlnb.describe.prompt import DEFAULT_PROMPT
-from napari_mmlnb.errors import RequestError
+from napari_mmlnb.errors import MissingExtraError, RequestError
 from napari_mmlnb.training.describing.recipe import finetune
 from tests.training.describing.tiny import WORDS, configuration, image_table, read_table, write_table
 
@@ -36,7 +37,7 @@ def _logits(model, processor, image: Path) -> torch.Tensor:
         return model.eval()(**inputs).logits
 
 
-@pytest.fixture(scope="module", params=["fast_vlm", "qwen"])
+@pytest.fixture(scope="module", params=["fast_vlm", "qwen", pytest.param("idefics", marks=pytest.mark.slow)])
 def learned(request: pytest.FixtureRequest, models: dict[str, Path], tmp_path_factory: pytest.TempPathFactory):
     """One fine-tuning of each architecture: base, data, what came out, and what was logged."""
     folder = image_table(tmp_path_factory.mktemp("learned") / "data")
@@ -156,3 +157,12 @@ def test_a_model_that_is_not_here_is_asked_for_nowhere(folder: Path, tmp_path: P
 def test_four_bits_need_what_is_not_here(qwen: Path, folder: Path, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=r"bitsandbytes|CUDA"):
         _finetune(folder, qwen, tmp_path, four_bit=True)
+
+
+@pytest.mark.parametrize(("library", "extra"), [("peft", "train"), ("transformers", "transformers")])
+def test_a_missing_library_is_named_with_its_extra(
+    library: str, extra: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(MissingExtraError, match=rf"{library}.*napari-mmlnb\[{extra}\]"):
+        _finetune(folder, Path("x"), tmp_path)

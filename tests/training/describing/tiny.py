@@ -15,6 +15,10 @@ from transformers import (
     AutoImageProcessor,
     FastVlmConfig,
     FastVlmForConditionalGeneration,
+    Idefics3Config,
+    Idefics3ForConditionalGeneration,
+    Idefics3ImageProcessor,
+    Idefics3Processor,
     LlavaProcessor,
     PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
@@ -49,6 +53,21 @@ _SPECIAL = [
     "<|image_pad|>",
     "<|video_pad|>",
     "<image>",
+]
+_IDEFICS_TURN = (
+    "<|im_start|>{% for message in messages %}{{ message['role'] | capitalize }}"
+    "{{ ':' if message['content'][0]['type'] == 'image' else ': ' }}"
+    "{% for part in message['content'] %}{{ '<image>' if part['type'] == 'image' else part['text'] }}{% endfor %}"
+    "<end_of_utterance>\n{% endfor %}{{ 'Assistant:' if add_generation_prompt else '' }}"
+)
+_IDEFICS = [
+    "<|pad|>",
+    "<|im_start|>",
+    "<end_of_utterance>",
+    "<fake_token_around_image>",
+    "<global-img>",
+    "<image>",
+    *(f"<row_{row}_col_{column}>" for row in range(1, 7) for column in range(1, 7)),
 ]
 
 
@@ -138,6 +157,44 @@ def tiny_fast_vlm(folder: Path, seed: int = 0) -> Path:
     return _saved(folder, model, processor, tokenizer)
 
 
+def tiny_idefics(folder: Path, seed: int = 0) -> Path:
+    """An Idefics3, which SmolVLM is made after: images of several parts, and a turn that opens with a space."""
+    tokenizer = _tokenizer([*WORDS.values(), DEFAULT_PROMPT, "User: Assistant:"], _IDEFICS)
+    id_of = tokenizer.convert_tokens_to_ids
+    torch.manual_seed(seed)
+    config = Idefics3Config(
+        text_config={
+            "model_type": "llama",
+            "vocab_size": len(tokenizer),
+            "hidden_size": 48,
+            "intermediate_size": 64,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "bos_token_id": None,
+            "eos_token_id": id_of("<end_of_utterance>"),
+            "pad_token_id": id_of("<|pad|>"),
+        },
+        vision_config={
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "image_size": 32,
+            "patch_size": 8,
+        },
+        image_token_id=id_of("<image>"),
+        pad_token_id=id_of("<|pad|>"),
+        scale_factor=2,
+        tie_word_embeddings=False,
+    )
+    model = Idefics3ForConditionalGeneration(config)
+    _widen(model)
+    images = Idefics3ImageProcessor(size={"longest_edge": 64}, max_image_size={"longest_edge": 32})
+    processor = Idefics3Processor(images, tokenizer, image_seq_len=4, chat_template=_IDEFICS_TURN)
+    return _saved(folder, model, processor, tokenizer)
+
+
 def _clip_images(folder: Path) -> Path:
     from transformers import CLIPImageProcessor
 
@@ -155,25 +212,25 @@ def _widen(model: torch.nn.Module) -> None:
         model.get_input_embeddings().weight.normal_(0, 0.5)
 
 
-def _tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
+def _tokenizer(texts: Iterable[str], special: list[str] = _SPECIAL) -> PreTrainedTokenizerFast:
     words = Tokenizer(models.BPE())
     words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     words.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=700, special_tokens=_SPECIAL, initial_alphabet=alphabet, show_progress=False
+        vocab_size=700, special_tokens=special, initial_alphabet=alphabet, show_progress=False
     )
     words.train_from_iterator(list(texts) * 2, trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=words,
-        eos_token="<|im_end|>",  # noqa: S106
+        eos_token=special[2],
         pad_token="<|pad|>",  # noqa: S106
-        additional_special_tokens=_SPECIAL[1:],
+        additional_special_tokens=special[1:],
     )
 
 
 def _saved(folder: Path, model, processor, tokenizer) -> Path:
-    model.generation_config.eos_token_id = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
