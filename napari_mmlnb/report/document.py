@@ -16,7 +16,16 @@ from typing import Any
 
 from napari_mmlnb.geometry import Region
 from napari_mmlnb.report.sharing import shareable
-from napari_mmlnb.result import RESEARCH_USE, Evidence, Review, RunMaps, RunResult, TileState
+from napari_mmlnb.result import (
+    RESEARCH_USE,
+    Evidence,
+    GeneratedDescription,
+    GeneratedSentence,
+    Review,
+    RunMaps,
+    RunResult,
+    TileState,
+)
 
 NOT_PROVIDED = "not provided"
 NOT_RECORDED = "not recorded"
@@ -60,6 +69,7 @@ def document_data(result: RunResult, maps: RunMaps, review: Review | None = None
         "unreadable": _unreadable(maps),
         "pictures": _pictures(record, maps),
         "evidence": [_tile(record, evidence) for evidence in record.evidence],
+        "generated": _generated(record),
         "description": _description(record),
         "measured": _measured(record.evidence),
         "clinical": _pairs(record.clinical),
@@ -221,7 +231,48 @@ def _tile(record: RunResult, evidence: Evidence) -> dict[str, Any]:
         "size": f"{number(evidence.region.width)} µm",
         "facts": facts,
         "sentences": list(evidence.sentences),
+        "said": [_said(one, "") for one in record.generated.of_tile(evidence.rank)] if record.generated else [],
     }
+
+
+def _generated(record: RunResult) -> dict[str, Any]:
+    """A model's words, with what a measurement has against them; empty where no model was asked."""
+    said = record.generated
+    if said is None:
+        return {}
+    return {
+        "describer": said.describer,
+        "fallback": said.fallback,
+        "disagreement": _disagreement(said),
+        "sentences": [_said(one, _tiles(one.evidence, len(record.evidence))) for one in said.sentences],
+        "source": _source(said),
+        "faults": [
+            f"Tile {rank}: {'; '.join(reason.rstrip('.') for reason in reasons)}."
+            for rank, reasons in sorted(said.faults.items())
+        ],
+    }
+
+
+def _said(sentence: GeneratedSentence, tiles: str) -> dict[str, str]:
+    return {"text": sentence.text, "tiles": tiles, "against": sentence.contradicted_by}
+
+
+def _disagreement(said: GeneratedDescription) -> str:
+    if not said.contradicted:
+        return ""
+    verb = "is" if said.contradicted == 1 else "are"
+    return f"{said.contradicted} of {len(said.tiles)} sentences of the tiles {verb} contradicted by a measurement."
+
+
+def _source(said: GeneratedDescription) -> str:
+    """Who described under which licence, where the tiles went, and what the words are worth."""
+    parts = [f"Describer: {said.describer}" + (f" ({said.licence})." if said.licence else ".")]
+    if said.sends_to:
+        parts.append(f"The tiles were sent to {said.sends_to}.")
+    if not said.fallback:
+        rests = "The class rests on them too." if said.fused else "The class does not rest on them."
+        parts.append(f"A model’s words can be wrong. {rests}")
+    return " ".join(parts)
 
 
 def _description(record: RunResult) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from napari_mmlnb.result import (
     Coverage,
     Description,
     Evidence,
+    GeneratedDescription,
+    GeneratedSentence,
     Measurement,
     ModelRecord,
     Probabilities,
@@ -112,6 +114,34 @@ def make_evidence(maps: RunMaps, count: int = 8) -> tuple[Evidence, ...]:
             )
         )
     return tuple(evidence)
+
+
+AGAINST = "measured: neuropil-like material 2 % of tissue"
+
+
+def make_generated(evidence: tuple[Evidence, ...], **changes: object) -> GeneratedDescription:
+    """A model's words: of each tile two sentences, of the third one that a measurement contradicts."""
+    cells, felt = "Small round cells lie in dense sheets.", "Abundant neuropil parts the cells."
+    tiles = tuple(
+        GeneratedSentence(
+            text=text, evidence=(e.rank,), contradicted_by=AGAINST if e.rank == 3 and text is felt else ""
+        )
+        for e in evidence
+        for text in (cells, felt)
+    )
+    ranks = tuple(e.rank for e in evidence)
+    against = AGAINST.replace("measured", "measured on tile 3")
+    said = GeneratedDescription(
+        describer="made-up-vlm",
+        licence="Apache-2.0",
+        sentences=(
+            GeneratedSentence(text=cells, evidence=ranks),
+            GeneratedSentence(text=felt, evidence=ranks, contradicted_by=against),
+        ),
+        tiles=tiles,
+        seconds=2.5,
+    )
+    return said.model_copy(update=changes)
 
 
 def make_result(

@@ -15,7 +15,7 @@ import typst
 from napari_mmlnb.report import pdf as report_pdf
 from napari_mmlnb.report.pdf import attached_record, read_attachment, write_pdf
 from napari_mmlnb.result import RESEARCH_USE, Review, RunResult
-from tests.report.factories import LABELS, NOTICE, SLIDE_PATH, make_result
+from tests.report.factories import LABELS, NOTICE, SLIDE_PATH, make_generated, make_result
 
 REVIEW = Review(
     reader="Dr. A. Reader",
@@ -49,6 +49,59 @@ def folder(tmp_path_factory):
     write_pdf(make_result(), path / "predict.pdf")
     write_pdf(make_result("abstain"), path / "abstain.pdf", REVIEW)
     return path
+
+
+def with_words(result, **changes):
+    """The same run with a model's words in it."""
+    generated = make_generated(result.evidence, **changes)
+    return result.model_copy(update={"generated": generated}).with_maps(result.maps)
+
+
+def test_a_model_s_words_stand_before_the_measured_ones_with_what_contradicts_them(tmp_path):
+    write_pdf(with_words(make_result()), tmp_path / "words.pdf")
+    text = spoken(tmp_path / "words.pdf")
+    for part in (
+        "What the model made-up-vlm says it sees",
+        "1 of 16 sentences of the tiles is contradicted by a measurement.",
+        "Contradicted – measured on tile 3: neuropil-like material 2 % of tissue",
+        "Contradicted – measured: neuropil-like material 2 % of tissue",
+        "Describer: made-up-vlm (Apache-2.0). A model’s words can be wrong. The class does not rest on them.",
+    ):
+        assert part in text
+    assert (
+        text.index("says it sees")
+        < text.index("Measured findings")
+        < text.index("Nuclei are dense, 6 240", text.index("Measured findings"))
+    )
+
+
+def test_an_abstention_keeps_a_model_s_findings_and_names_no_class(tmp_path):
+    write_pdf(with_words(make_result("abstain")), tmp_path / "words.pdf")
+    text = spoken(tmp_path / "words.pdf")
+    assert "Small round cells lie in dense sheets." in text
+    assert not any(label in text for label in LABELS.values())
+
+
+def test_a_fallback_is_told_with_where_the_tiles_went(tmp_path):
+    silent = {
+        "sentences": (),
+        "tiles": (),
+        "fallback": "far did not describe the tiles: no answer within 9 s. The measured findings are shown instead.",
+        "sends_to": "http://192.168.0.7:8000/v1",
+    }
+    write_pdf(with_words(make_result(), **silent), tmp_path / "words.pdf")
+    text = spoken(tmp_path / "words.pdf")
+    assert silent["fallback"] in text
+    assert "The tiles were sent to http://192.168.0.7:8000/v1." in text
+    assert "says it sees" not in text
+
+
+def test_a_slide_s_name_in_a_model_s_words_is_withheld(tmp_path):
+    name = Path(SLIDE_PATH).name
+    result = with_words(make_result(), describer=f"model of {name}")
+    write_pdf(result, tmp_path / "words.pdf")
+    assert name not in spoken(tmp_path / "words.pdf")
+    assert name not in attached_record(result).to_json()
 
 
 @pytest.mark.parametrize("name", ["predict.pdf", "abstain.pdf"])
