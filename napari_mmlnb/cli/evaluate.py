@@ -56,4 +56,13 @@ def _evaluate_images(config: Path, out: Path) -> list[str]:
     return evaluate_images(config, out, log=tell)
 
 
-LEVELS = Registry("level", (Level("image", _evaluate_images), Level("describer", _evaluate_describers)))
+def _evaluate_slides(config: Path, out: Path) -> list[str]:
+    from napari_mmlnb.training.slide_evaluation import evaluate_slides
+
+    return evaluate_slides(config, out, log=tell)
+
+
+LEVELS = Registry(
+    "level",
+    (Level("slide", _evaluate_slides), Level("image", _evaluate_images), Level("describer", _evaluate_describers)),
+)

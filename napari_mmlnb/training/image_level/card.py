@@ -9,34 +9,12 @@ from napari_mmlnb import __version__
 from napari_mmlnb.result import RESEARCH_USE
 from napari_mmlnb.training.image_level.arms import ARMS
 from napari_mmlnb.training.image_level.config import ImageLevelConfig
+from napari_mmlnb.training.score_tables import confusion_table, score_table
 from napari_mmlnb.training.scores import ScoreReport
 from napari_mmlnb.training.splits import Split
 
 CARD_FILE = "MODEL_CARD.md"
-_SHOWN = ("accuracy", "balanced_accuracy", "kappa", "f1", "precision", "recall", "auroc")
 _LEAKS = "image_level_as_published"
-
-
-def score_table(reports: Mapping[str, ScoreReport]) -> list[str]:
-    """Metrics with their 95 % intervals, a column a branch, in Markdown."""
-    lines = [f"| metric | {' | '.join(reports)} |", "|" + "---|" * (len(reports) + 1)]
-    for metric in _SHOWN:
-        cells = []
-        for report in reports.values():
-            interval = report.intervals[metric]
-            cells.append(f"{getattr(report.scores, metric):.3f} ({interval.low:.3f} to {interval.high:.3f})")
-        lines.append(f"| {metric} | {' | '.join(cells)} |")
-    return lines
-
-
-def confusion_table(report: ScoreReport, classes: tuple[str, ...]) -> list[str]:
-    """True classes by row, answers by column, in Markdown."""
-    lines = [f"| truth \\ answer | {' | '.join(classes)} |", "|" + "---|" * (len(classes) + 1)]
-    rows = report.confusion.tolist()
-    return [
-        *lines,
-        *(f"| {name} | {' | '.join(map(str, row))} |" for name, row in zip(classes, rows, strict=True)),
-    ]
 
 
 def write_card(

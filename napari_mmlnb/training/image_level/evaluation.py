@@ -23,12 +23,12 @@ from napari_mmlnb.models.towers.image import build_image_tower
 from napari_mmlnb.models.towers.text import TEXT_TOWERS
 from napari_mmlnb.training.config import Config, read_as
 from napari_mmlnb.training.image_level.arms import ARMS
-from napari_mmlnb.training.image_level.card import confusion_table, score_table
 from napari_mmlnb.training.image_level.config import ImageDataConfig, ImageLevelConfig
 from napari_mmlnb.training.image_level.images import read_images
 from napari_mmlnb.training.image_level.loop import ImageTextData, predict
-from napari_mmlnb.training.image_level.recipe import CONFIG_FILE, WEIGHTS_FILE, report_record
+from napari_mmlnb.training.image_level.recipe import CONFIG_FILE, WEIGHTS_FILE
 from napari_mmlnb.training.image_level.table import read_cases
+from napari_mmlnb.training.score_tables import confusion_table, score_record, score_table
 from napari_mmlnb.training.scores import score_with_intervals
 
 RECORD_FILE, TABLE_FILE = "evaluation.json", "evaluation.md"
@@ -95,7 +95,7 @@ def evaluate_images(path: Path, out: Path, *, log: Callable[[str], None]) -> lis
         "model_sha256": file_sha256(folder / WEIGHTS_FILE),
         "table_sha256": file_sha256(table),
         "version": __version__,
-        **{name: report_record(report) for name, report in reports.items()},
+        **{name: score_record(report) for name, report in reports.items()},
     }
     try:
         (out / config.name).mkdir(parents=True, exist_ok=True)

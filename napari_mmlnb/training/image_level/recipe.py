@@ -6,7 +6,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,8 @@ from napari_mmlnb.training.image_level.loop import (
 )
 from napari_mmlnb.training.image_level.parts import configured_image_tower, configured_text_tower, configured_tokenizer
 from napari_mmlnb.training.image_level.table import ImageCase, read_cases
-from napari_mmlnb.training.scores import ScoreReport, score_with_intervals
+from napari_mmlnb.training.score_tables import finite, score_record
+from napari_mmlnb.training.scores import score_with_intervals
 from napari_mmlnb.training.splits import Split, split_as_given, split_as_published, split_by_patient
 
 Log = Callable[[str], None]
@@ -283,8 +284,8 @@ class _Training:
             "split": self.split.name,
             "classes": list(self.config.classes),
             "best_epoch": best.epoch,
-            "gate_mean": _number(float(said.gate.mean())),
-            **{name: report_record(report) for name, report in branches.items()},
+            "gate_mean": finite(float(said.gate.mean())),
+            **{name: score_record(report) for name, report in branches.items()},
         }
         write_card(self.folder, self.config, self.split, self.cohort.table_sha256, best.epoch, branches)
         (self.folder / SCORES_FILE).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
@@ -343,22 +344,6 @@ class _Board:
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
-
-
-def report_record(report: ScoreReport) -> dict[str, object]:
-    """Scores and intervals for JSON, which knows no NaN."""
-    return {
-        "scores": {name: _number(value) for name, value in asdict(report.scores).items()},
-        "intervals": {name: [_number(one.low), _number(one.high)] for name, one in report.intervals.items()},
-        "confusion": report.confusion.tolist(),
-        "cases": report.cases,
-        "patients": report.groups,
-    }
-
-
-def _number(value: float) -> float | None:
-    """For JSON, which knows no NaN."""
-    return value if np.isfinite(value) else None
 
 
 def _write_table(path: Path, rows: list[dict[str, object]]) -> None:
