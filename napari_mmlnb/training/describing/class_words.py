@@ -5,12 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from napari_mmlnb.describe.class_names import states_class
+
 _SHORT = 2
 """Ids of so many letters are abbreviations: they count in capitals only ("PD")."""
+_SENTENCES = re.compile(r"(?<=[.!?])\s+")
 
 
 class ClassWords:
-    """Finds the ids and labels of classes in a text, as whole words.
+    """Finds the ids and labels of classes in a text, as whole words, where they stand for the class.
+
+    What stands for a class is the describers' own rule (`describe.class_names`): "differentiating cells" are a finding,
+    a "differentiating tumour" is a class.
 
     Parameters
     ----------
@@ -19,6 +25,7 @@ class ClassWords:
     """
 
     def __init__(self, classes: Mapping[str, str]) -> None:
+        self._forbidden = tuple(name for pair in classes.items() for name in pair)
         names = {name.strip() for pair in classes.items() for name in pair}
         names = {name for name in names if len(name) >= _SHORT and not name.isdigit()}
         words = [_whole(name.replace("_", " ")) for name in sorted(names) if len(name) > _SHORT]
@@ -28,8 +35,12 @@ class ClassWords:
 
     def named(self, text: str) -> str:
         """The first one that the text names, as written there; empty where it names none."""
-        found = [pattern.search(text) for pattern in (self._words, self._short) if pattern is not None]
-        return next((match.group() for match in found if match), "")
+        for sentence in _SENTENCES.split(text):
+            found = [pattern.search(sentence) for pattern in (self._words, self._short) if pattern is not None]
+            word = next((match.group() for match in found if match), "")
+            if word and states_class(sentence, self._forbidden):
+                return word
+        return ""
 
 
 def _whole(name: str) -> str:

@@ -66,7 +66,7 @@ def test_no_patient_is_in_two_parts(folder: Path) -> None:
 def test_class_words_may_be_allowed_and_are_counted(folder: Path) -> None:
     rows = read_table(folder)
     for row in rows[:4]:
-        row["description"] += " Some cells are differentiating."
+        row["description"] += " A differentiating tumour."
     write_table(folder, rows)
     with pytest.raises(RequestError, match="4 of 24 descriptions"):
         _read(folder)
@@ -90,6 +90,8 @@ def test_an_image_that_cannot_be_read_is_told_before_anything_is_learned(folder:
         ("Undifferentiated cells.", "Undifferentiated"),
         ("poorly  differentiated", "poorly  differentiated"),
         ("Well differentiated cells, CD56.", ""),
+        ("Differentiating cells are present. No necrosis.", ""),
+        ("No necrosis. A differentiating tumour.", "differentiating"),
         ("A PD-L1 stain and a d-dimer.", ""),
         ("Type UD", "UD"),
         ("they are undifferentiatedly packed", ""),
