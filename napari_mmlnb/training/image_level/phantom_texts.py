@@ -8,9 +8,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 
@@ -58,23 +57,36 @@ def _truth(tiles: Sequence[PhantomTile], seed: int) -> list[str]:
     return [caption(checklist(TileContent.of([tile.truth])), random) for tile in tiles]
 
 
-_CLINICAL: MappingProxyType[str, MappingProxyType[str, float]] = MappingProxyType(
-    {
-        "MYCN is amplified.": MappingProxyType({"ud": 0.6, "pd": 0.25, "d": 0.05}),
-        "Urinary catecholamines are raised.": MappingProxyType({"ud": 0.35, "pd": 0.8, "d": 0.7}),
-        "The child is younger than 18 months.": MappingProxyType({"ud": 0.3, "pd": 0.45, "d": 0.75}),
-        "There are metastases.": MappingProxyType({"ud": 0.75, "pd": 0.5, "d": 0.2}),
-    }
+@dataclass(frozen=True)
+class _ClinicalFinding:
+    """A finding in words, its absence in words, and its chance in each subtype; made up."""
+
+    found: str
+    absent: str
+    chance: Mapping[Subtype, float]
+
+
+_CLINICAL = (
+    _ClinicalFinding("MYCN is amplified.", "MYCN is not amplified.", {"ud": 0.6, "pd": 0.25, "d": 0.05}),
+    _ClinicalFinding(
+        "Urinary catecholamines are raised.",
+        "Urinary catecholamines are not raised.",
+        {"ud": 0.35, "pd": 0.8, "d": 0.7},
+    ),
+    _ClinicalFinding(
+        "The child is younger than 18 months.", "The child is older than 18 months.", {"ud": 0.3, "pd": 0.45, "d": 0.75}
+    ),
+    _ClinicalFinding("There are metastases.", "There are no metastases.", {"ud": 0.75, "pd": 0.5, "d": 0.2}),
 )
-"""A finding to its chance in a phantom of each subtype; made up."""
 
 
 def _clinical(tiles: Sequence[PhantomTile], seed: int) -> list[str]:
     """The same for all tiles of a phantom: it is one patient."""
+    if not tiles:
+        return []
     random = np.random.default_rng([seed, 1])
-    found = {text: random.random() < chances[tiles[0].subtype] for text, chances in _CLINICAL.items() if tiles}
-    said = " ".join(text if yes else f"Not so: {text[0].lower()}{text[1:]}" for text, yes in found.items())
-    return [said] * len(tiles)
+    said = [one.found if random.random() < one.chance[tiles[0].subtype] else one.absent for one in _CLINICAL]
+    return [" ".join(said)] * len(tiles)
 
 
 TEXTS = Registry(
