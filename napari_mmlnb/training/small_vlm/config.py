@@ -68,8 +68,8 @@ class LanguageConfig(Config):
     intermediate: Count = 512
     vocabulary: Count = 600
     views: Count = 2
-    epochs: Annotated[float, Field(gt=0)] = 2
-    batch: Count = 64
+    epochs: Annotated[float, Field(gt=0)] = 3
+    batch: Count = 32
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
 
 

@@ -105,7 +105,9 @@ class _Training:
         accuracy = tower_accuracy(tower, Lessons.of(held))
         self.log("tower alone, held out: " + ", ".join(f"{name} {value:.3f}" for name, value in accuracy.items()))
         views = self._timed("views", lambda: views_of(tower, tiles, config.language.views, config.seed + 1, self.log))
-        subjects = (Subject(GENERAL_PROMPT, general), Subject(DEFAULT_PROMPT, self._foreign_captions(tiles)))
+        # Two thirds of the lessons teach to look, one third the words.
+        looking, words_only = Subject(GENERAL_PROMPT, general), Subject(DEFAULT_PROMPT, self._foreign_captions(tiles))
+        subjects = (looking, looking, words_only)
         self._timed(
             "language",
             lambda: teach_language(model, processor, views, subjects, config.language, config.seed + 2, self.log),
