@@ -38,6 +38,7 @@ class DescriberBox(Section):
         super().__init__("Description in words", parent)
         self._describers: tuple[DescriberFacts, ...] = ()
         self._bundle: BundleFacts | None = None
+        self._wanted: str | None = None
         self.chooser = QComboBox()
         self.chooser.setAccessibleName("Describing model")
         self.chooser.setToolTip("What describes the evidence in its own words; the class does not rest on it")
@@ -47,7 +48,7 @@ class DescriberBox(Section):
         self.body.addWidget(self.chooser)
         self.facts = self.add_text(role="quiet")
         self._add_server()
-        self.chooser.currentIndexChanged.connect(self._tell)
+        self.chooser.currentIndexChanged.connect(self._on_chosen)
         self.hide()
 
     def set_describers(self, describers: Sequence[DescriberFacts]) -> None:
@@ -109,14 +110,12 @@ class DescriberBox(Section):
         self.consent.toggled.connect(self._tell)
 
     def _fill(self) -> None:
-        chosen = self.chooser.currentData()
         self.chooser.blockSignals(True)
         self.chooser.clear()
         for name, label in self._entries():
             self.chooser.addItem(label, name)
-        known = self.chooser.findData(chosen)
-        # A bundle's own model comes first, and is what runs by itself.
-        self.chooser.setCurrentIndex(known if chosen is not None and known > 0 else 0)
+        # What a person has chosen outlives another bundle; else the first is taken: the bundle's own model, if any.
+        self.chooser.setCurrentIndex(max(self.chooser.findData(self._wanted), 0))
         self.chooser.blockSignals(False)
         self.setVisible(self.chooser.count() > 1)
         self._tell()
@@ -132,6 +131,10 @@ class DescriberBox(Section):
             if facts.name not in {OWN, MEASURED}
         ]
         return [*own, (MEASURED, ONLY_MEASURED), *others]
+
+    def _on_chosen(self) -> None:
+        self._wanted = self.chooser.currentData()
+        self._tell()
 
     def _on_address(self) -> None:
         # A consent was given for an address, and not for another one.
