@@ -93,7 +93,10 @@ def shown_describer(bundle: Bundle, settings: RunSettings, device: str) -> Shown
         raise
     except Exception as error:  # the run goes on without it
         return Shown(_facts_of(asked, spec), request, None, _in_words(error), asked == trained_with)
-    return Shown(describer.facts, request, describer, fused=asked == trained_with)
+    facts = describer.facts
+    if asked == OWN and spec.describing is not None:
+        facts = replace(facts, name=spec.describing.name)
+    return Shown(facts, request, describer, fused=asked == trained_with)
 
 
 def _by_itself(spec: BundleSpec) -> str:
@@ -114,7 +117,11 @@ def _request(bundle: Bundle, settings: RunSettings, device: str, asked: str) -> 
     if asked == OWN and spec.describing is not None:
         own = spec.describing
         request = replace(
-            request, folder=bundle.folder / DESCRIBER_FOLDER, prompt=own.prompt, generation=own.generation
+            request,
+            folder=bundle.folder / DESCRIBER_FOLDER,
+            licence=own.licence,
+            prompt=own.prompt,
+            generation=own.generation,
         )
     return request
 
@@ -206,7 +213,7 @@ class _Session:
     def follow(
         self, describer: Describer, seconds: float, cancelled: Callable[[], bool]
     ) -> Generator[RunUpdate, None, None]:
-        message = f"{describer.facts.name} describes the evidence"
+        message = f"{self._shown.facts.name} describes the evidence"
         total = len(self._pictures)
         done = 0
         yield RunUpdate("describe", message, done, total)

@@ -1,7 +1,7 @@
 """Captions of phantom tiles: the checklist's answers in a pathologist's words, and back.
 
-They name findings, never a class. Each answer can be worded in several ways, so that a model that learns them learns
-words and not one string; every wording is read back to the same answer.
+They name findings, never a class. Each answer can be worded in several ways; every wording is read back to the same
+answer. The first one is the formal one: a report that words the same finding in two ways would seem to find two.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from napari_mmlnb.phantom.attributes import ATTRIBUTES, Checklist
 
 WORDINGS: MappingProxyType[tuple[str, str], tuple[str, ...]] = MappingProxyType(
     {
-        ("neuropil", "absent"): ("No neuropil.", "Neuropil is absent."),
-        ("neuropil", "some"): ("Some neuropil.", "A moderate amount of neuropil."),
-        ("neuropil", "abundant"): ("Abundant neuropil.", "Neuropil is abundant."),
-        ("differentiating", "absent"): ("No differentiating cells.", "Differentiating cells are absent."),
+        ("neuropil", "absent"): ("Neuropil is absent.", "No neuropil."),
+        ("neuropil", "some"): ("There is some neuropil.", "A moderate amount of neuropil."),
+        ("neuropil", "abundant"): ("Neuropil is abundant.", "Abundant neuropil."),
+        ("differentiating", "absent"): ("Differentiating cells are absent.", "No differentiating cells."),
         ("differentiating", "present"): ("Differentiating cells are present.", "There are differentiating cells."),
         ("mki", "low"): ("The mitosis-karyorrhexis index is low.", "Low mitosis-karyorrhexis index."),
         ("mki", "intermediate"): (
@@ -30,11 +30,11 @@ WORDINGS: MappingProxyType[tuple[str, str], tuple[str, ...]] = MappingProxyType(
             "Too few neuroblastic cells to count mitoses.",
             "Neuroblastic cells are too few for a mitosis-karyorrhexis index.",
         ),
-        ("necrosis", "absent"): ("No necrosis.", "Necrosis is absent."),
+        ("necrosis", "absent"): ("Necrosis is absent.", "No necrosis."),
         ("necrosis", "present"): ("Necrosis is present.", "There is necrosis."),
-        ("rosettes", "absent"): ("No rosettes.", "Rosettes are absent."),
+        ("rosettes", "absent"): ("Rosettes are absent.", "No rosettes."),
         ("rosettes", "present"): ("Homer Wright rosettes are present.", "There are Homer Wright rosettes."),
-        ("calcification", "absent"): ("No calcification.", "Calcification is absent."),
+        ("calcification", "absent"): ("Calcification is absent.", "No calcification."),
         ("calcification", "present"): ("Calcification is present.", "There is calcification."),
     }
 )
@@ -43,10 +43,13 @@ WORDINGS: MappingProxyType[tuple[str, str], tuple[str, ...]] = MappingProxyType(
 _MEANING = MappingProxyType({wording: said for said, wordings in WORDINGS.items() for wording in wordings})
 
 
-def caption(answers: Checklist, random: np.random.Generator) -> str:
-    """Put a checklist into words, one sentence an attribute, in the order of `ATTRIBUTES`."""
+def caption(answers: Checklist, random: np.random.Generator | None = None) -> str:
+    """Put a checklist into words, one sentence an attribute, in the order of `ATTRIBUTES`.
+
+    Formal wordings; with `random` any of them.
+    """
     said = [WORDINGS[attribute.name, answers[attribute.name]] for attribute in ATTRIBUTES]
-    return " ".join(wordings[random.integers(len(wordings))] for wordings in said)
+    return " ".join(wordings[random.integers(len(wordings)) if random is not None else 0] for wordings in said)
 
 
 def read_caption(text: str) -> dict[str, str]:

@@ -45,6 +45,7 @@ def test_differentiating_cells_count_from_five_percent(mature, band):
 @given(answers, st.integers(0, 2**32 - 1))
 def test_a_caption_is_read_back_to_what_it_was_made_of(given_answers, seed):
     assert read_caption(caption(given_answers, np.random.default_rng(seed))) == given_answers
+    assert read_caption(caption(given_answers)) == given_answers
 
 
 def test_every_answer_has_its_own_wordings():

@@ -52,9 +52,8 @@ def _measured(tiles: Sequence[PhantomTile], _: int) -> list[str]:
     return [" ".join(one.sentences) for one in MeasuredDescriber().describe([tile.picture for tile in tiles])]
 
 
-def _truth(tiles: Sequence[PhantomTile], seed: int) -> list[str]:
-    random = np.random.default_rng(seed)
-    return [caption(checklist(TileContent.of([tile.truth])), random) for tile in tiles]
+def _truth(tiles: Sequence[PhantomTile], _: int) -> list[str]:
+    return [caption(checklist(TileContent.of([tile.truth]))) for tile in tiles]
 
 
 @dataclass(frozen=True)
