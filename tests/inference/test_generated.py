@@ -248,8 +248,9 @@ def test_a_bundle_s_own_model_describes_by_itself_with_its_prompt(
 ) -> None:
     asked = register(monkeypatch, MadeUpDescriber())
     result = classify(slide, owner.folder, settings=PLAIN)
-    assert result.generated.describer == "made-up"
+    assert result.generated.describer == "small", "by the name that the bundle gives it"
     request = asked()
+    assert request.licence == "MIT"
     assert request.folder == owner.folder / DESCRIBER_FOLDER
     assert (request.prompt, request.generation.max_new_tokens) == ("What is there?", 60)
     assert result.settings["describer_max_new_tokens"] == 60
