@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from napari_mmlnb.errors import OutputError
+from napari_mmlnb.phantom.attributes import ATTRIBUTES
+from napari_mmlnb.phantom.captions import read_caption
 from napari_mmlnb.training.image_level.phantom_folder import PhantomFolderPlan, make_phantom_folder
 from napari_mmlnb.training.image_level.table import read_cases
 
@@ -54,3 +56,16 @@ def test_the_same_seed_gives_the_same_images(folder: Path, tmp_path: Path) -> No
     assert (tmp_path / "table.csv").read_bytes() == (folder / "table.csv").read_bytes()
     for image in (folder / "images").iterdir():
         assert (tmp_path / "images" / image.name).read_bytes() == image.read_bytes()
+
+
+def test_texts_of_truth_and_of_a_made_up_file_name_no_class(tmp_path: Path, folder: Path) -> None:
+    said = {}
+    for text in ("truth", "clinical"):
+        plan = PhantomFolderPlan(1, 3, 7, size_px=1024, text=text)
+        make_phantom_folder(tmp_path / text, plan, workers=2, log=lambda _: None)
+        said[text] = read_cases(tmp_path / text / "table.csv", tmp_path / text / "images", CLASSES)
+        for case in said[text]:
+            assert not {"ud", "pd", "undifferentiated", "differentiated"} & set(case.description.lower().split())
+    assert all(len(read_caption(case.description)) == len(ATTRIBUTES) for case in said["truth"])
+    by_patient = {(case.patient, case.description) for case in said["clinical"]}
+    assert len(by_patient) == 3, "a patient has one file"
