@@ -74,7 +74,8 @@ class LoadedVlm:
             )
         made = made.to(self.model.device)
         return {
-            key: value.to(self.model.dtype) if torch.is_floating_point(value) else value for key, value in made.items()
+            key: value.to(self.model.dtype) if torch.is_tensor(value) and value.is_floating_point() else value
+            for key, value in made.items()
         }
 
     def text_of(self, tokens: Sequence[int]) -> str:

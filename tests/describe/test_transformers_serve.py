@@ -41,7 +41,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (np.full((64, 64, 3), value, np.uint8), text)
         for value, text in zip((60, 225), tiny_vlm.CORPUS[1:3], strict=True)
     ]
-    assert tiny_vlm.teach(folder, pairs, DEFAULT_PROMPT) < 0.05
+    assert tiny_vlm.teach(folder, pairs, DEFAULT_PROMPT, lr=3e-3) < 0.05
     return folder
 
 

@@ -7,7 +7,6 @@ import json
 import shutil
 import struct
 import threading
-import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +33,10 @@ from tests.describe.chat_server import wait_until
 GREEDY = Generation(temperature=0, repetition_penalty=1, max_new_tokens=64)
 FORBIDDEN = ("ud", "undifferentiated", "pd", "poorly differentiated", "d", "differentiating")
 PICTURES = MappingProxyType(
-    {shade: np.full((64, 64, 3), value, np.uint8) for shade, value in {"dark": 60, "middle": 140, "pale": 225}.items()}
+    {
+        shade: np.full((64, 64, 3), colour, np.uint8)
+        for shade, colour in {"dark": (70, 40, 110), "middle": (230, 90, 120), "pale": (235, 225, 240)}.items()
+    }
 )
 SAID = MappingProxyType(
     {
@@ -132,12 +134,10 @@ def test_an_answer_at_its_greatest_length_is_cut_off_and_says_so(fast_vlm: Path)
 def test_a_tile_takes_no_longer_than_it_may(fast_vlm: Path) -> None:
     endless = Generation(temperature=2.0, top_p=1.0, top_k=400, max_new_tokens=900)
     with own(fast_vlm, endless, seconds_a_tile=0.05) as describer:
-        list(describer.describe(tiles("dark")))  # loads
-        started = time.monotonic()
         done = complete(list(describer.describe(tiles("dark", "pale"))))
-    assert time.monotonic() - started < 5
-    assert any("time limit" in d.faults for d in done)
     assert len(done) == 2
+    assert any("time limit" in d.faults for d in done)  # and not "cut off", as after all of the 900
+    assert not any("cut off" in d.faults for d in done)
 
 
 def test_whoever_stops_listening_stops_the_model(fast_vlm: Path) -> None:
