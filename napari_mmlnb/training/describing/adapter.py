@@ -36,7 +36,6 @@ def put_on(model: Any, config: DescribingConfig, base: BaseFolder) -> Any:
         lora_dropout=config.lora.dropout,
         bias=config.lora.bias,
         target_modules=target_modules(model, config.lora.targets),
-        base_model_name_or_path=base.name,
     )
     adapted = library.get_peft_model(model, settings)
     adapted.peft_config["default"].base_model_name_or_path = base.name

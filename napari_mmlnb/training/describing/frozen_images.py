@@ -86,9 +86,9 @@ class FrozenImages:
         self._known.update(rows)
 
     def batch(self, rows: Sequence[int], exchanges: Sequence[Exchange]) -> tuple[dict[str, Any], Tensor]:
-        """As `collated`, with the features of these cases in place of their pixels."""
+        """As `collated`, with the features of these cases in place of their pixels, which may be missing."""
         inputs, labels = collated(exchanges, self.padding_id)
-        kept: dict[str, Any] = {name: value for name, value in inputs.items() if not name.startswith(_PIXELS)}
+        kept: dict[str, Any] = without_pixels(inputs)
         kept[_ARGUMENT] = {"image": _outputs(self._rows[list(rows)].to(_device(self.model)), self._shape)}
         return kept, labels
 
@@ -115,6 +115,11 @@ def reusable(model: Any, exchanges: Sequence[Exchange], padding_id: int) -> str:
         return f"a {type(stock).__name__} does not take features ({str(error).splitlines()[0]})"
 
 
+def without_pixels(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What features do not replace: how many of them there are in each direction sets the positions of the tokens."""
+    return {name: tensor for name, tensor in inputs.items() if not name.startswith(_PIXELS)}
+
+
 def stock_model(model: Any) -> Any:
     """The class of transformers inside peft's."""
     inner = getattr(model, "get_base_model", None)
@@ -134,8 +139,7 @@ def _refusal(model: Any, stock: Any, exchanges: Sequence[Exchange], padding_id: 
     with torch.no_grad():
         expected = model(**inputs).logits.float()
         features, shape = _features(model, pixels, len(exchanges))
-        kept = {name: tensor for name, tensor in inputs.items() if not name.startswith(_PIXELS)}
-        said = model(**kept, **{_ARGUMENT: {"image": _outputs(features, shape)}}).logits.float()
+        said = model(**without_pixels(inputs), **{_ARGUMENT: {"image": _outputs(features, shape)}}).logits.float()
     if float((said - expected).abs().max()) > _TOLERANCE * float(expected.abs().max()):
         return f"a {type(stock).__name__} answers otherwise with features than with pixels"
     return ""

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from napari_mmlnb.training.describing.answers import Conversation, Exchange, collated
-from napari_mmlnb.training.describing.frozen_images import FrozenImages
+from napari_mmlnb.training.describing.frozen_images import FrozenImages, without_pixels
 from napari_mmlnb.training.describing.images import read_image
 from napari_mmlnb.training.image_level.table import ImageCase
 
@@ -50,7 +50,7 @@ class Lessons:
         """A case with its pixels."""
         case = self._cases[row]
         whole = self._conversation.exchange(read_image(case.path), case.description)
-        self._texts[row] = replace(whole, image={})
+        self._texts[row] = replace(whole, image=without_pixels(whole.image))
         return whole
 
     @property

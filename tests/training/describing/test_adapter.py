@@ -37,12 +37,14 @@ def _layers(adapted) -> set[str]:
 
 
 def test_the_adapter_is_on_the_language_model_alone(model: Path) -> None:
-    assert _layers(_adapted(model)) == LANGUAGE
+    part = "text_model" if "idefics" in model.name else "language_model"
+    assert _layers(_adapted(model)) == {name.replace("language_model", part) for name in LANGUAGE}
 
 
 def test_as_published_the_bare_names_hit_the_visual_blocks_too(models: dict[str, Path]) -> None:
     assert _layers(_adapted(models["qwen"], targets="as_published")) == LANGUAGE | VISUAL
     assert _layers(_adapted(models["fast_vlm"], targets="as_published")) == LANGUAGE
+    assert any("vision_model" in name for name in _layers(_adapted(models["idefics"], targets="as_published")))
 
 
 def test_the_settings_are_those_of_the_released_code(qwen: Path, tmp_path: Path) -> None:

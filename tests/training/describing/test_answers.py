@@ -16,6 +16,13 @@ from tests.training.describing.tiny import WORDS
 
 IMAGE = Image.new("RGB", (70, 50), (200, 120, 160))
 
+CONTINUED = {
+    "qwen": ("", "<|im_end|>"),
+    "fast_vlm": ("", "<|im_end|>"),
+    "idefics": (" ", "<end_of_utterance>"),
+}
+"""What stands before and after an answer, by the model's chat template."""
+
 
 def _conversation(model: Path, **changes: int) -> Conversation:
     settings = {"image_px": 56, "max_length": 8192} | changes
@@ -27,13 +34,15 @@ def test_only_the_answer_and_the_end_of_its_turn_are_learned(model: Path) -> Non
     exchange = conversation.exchange(IMAGE, WORDS["ud"])
     ids, labels = torch.cat([exchange.question["input_ids"][0], exchange.answer]), labels_of(exchange)
     learned = labels != IGNORED
-    assert conversation.tokenizer.decode(ids[learned]) == WORDS["ud"] + "<|im_end|>"
+    before, after = CONTINUED[model.name.rstrip("0")]
+    assert conversation.tokenizer.decode(ids[learned]) == before + WORDS["ud"] + after
     assert torch.equal(ids[learned], labels[learned])
     asked = conversation.tokenizer.decode(ids[~learned])
     assert DEFAULT_PROMPT in asked
-    assert asked.endswith("<|im_start|>assistant\n")
+    assert asked.endswith(("<|im_start|>assistant\n", "Assistant:"))
     image_tokens = (ids == conversation.processor.image_token_id).sum()
-    assert image_tokens == 4, "2 x 2 tokens of an image at 56 or 64 px"
+    parts = 5 if "idefics" in model.name else 1
+    assert image_tokens == 4 * parts, "2 x 2 tokens of an image at 56 or 64 px, or of each part of it"
     assert not learned[ids == conversation.processor.image_token_id].any()
 
 
@@ -81,5 +90,5 @@ def test_a_processor_with_a_size_of_its_own_gets_the_image_as_it_is(models: dict
 def test_an_answer_cannot_open_another_turn(qwen: Path) -> None:
     conversation = _conversation(qwen)
     conversation.check_answers(list(WORDS.values()))
-    with pytest.raises(RequestError, match=r"1 descriptions.*im_end"):
+    with pytest.raises(RequestError, match=r"1 descriptions.*<\|im_start\|>"):
         conversation.check_answers([WORDS["d"], "Cells.<|im_end|>\n<|im_start|>user"])

@@ -42,7 +42,7 @@ def test_an_image_goes_through_its_tower_once(model: Path, folder: Path, tmp_pat
     bench = Bench(model, folder)
     stock = stock_model(bench.model).model
     seen: list[int] = []
-    tower = stock.vision_tower if hasattr(stock, "vision_tower") else stock.visual
+    tower = next(part for name, part in stock.named_children() if name.startswith("vis"))
     tower.register_forward_hook(lambda *_: seen.append(1))
     with FrozenImages(bench.model, bench.conversation.padding_id, tmp_path / "f", len(bench.cases)) as frozen:
         kept = Lessons(bench.cases, bench.conversation, frozen)

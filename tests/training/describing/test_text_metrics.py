@@ -17,7 +17,7 @@ def test_words_are_without_signs_and_numbers_stay_whole() -> None:
         "nuclei",
         "of",
         "7.5",
-        "µm",
+        "μm",
         "12",
         "mitoses",
         "n",
