@@ -100,7 +100,7 @@ class DescriberBox(Section):
         self.server_model.setPlaceholderText("Model that the server is asked for")
         self.server_model.setAccessibleName("Model that the server is asked for")
         self.sends = wrapped_label()
-        self.consent = QCheckBox("These tiles may be sent there")
+        self.consent = QCheckBox("The evidence tiles may be sent there")
         self.missing = wrapped_label(role="quiet")
         for part in (self.address, self.server_model, self.sends, self.consent, self.missing):
             column.addWidget(part)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from napari_mmlnb.result import GeneratedSentence
 from napari_mmlnb.viewer import wording
-from napari_mmlnb.viewer.section import Section, say, wrapped_label
+from napari_mmlnb.viewer.section import Section, say, style_as
 
 LATEST = 4
 
@@ -18,41 +19,27 @@ class SaidBox(Section):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Being described", parent)
-        self._holder = QVBoxLayout()
-        self._holder.setSpacing(4)
-        self.body.addLayout(self._holder)
+        # Kept and filled anew: labels that come and go with each sentence would flicker.
+        self._labels = [self.add_text() for _ in range(LATEST)]
         self.note = self.add_text(role="quiet")
-        self._shown: list[QLabel] = []
-        self._count = 0
         self.hide()
 
     def show_said(self, said: Sequence[GeneratedSentence]) -> None:
         """Show the last of the sentences so far."""
-        if len(said) == self._count:
-            return
-        self._empty()
-        self._count = len(said)
-        for sentence in said[-LATEST:]:
-            label = wrapped_label(wording.said_line(sentence), role="notice" if sentence.contradicted_by else "")
-            self._shown.append(label)
-            self._holder.addWidget(label)
+        latest = list(said[-LATEST:])
+        for label, sentence in zip_longest(self._labels, latest):
+            style_as(label, "notice" if sentence is not None and sentence.contradicted_by else "")
+            say(label, wording.said_line(sentence) if sentence is not None else "")
         say(self.note, f"{len(said)} sentences so far, the last ones shown. Provisional: put together at the end.")
         self.setVisible(bool(said))
 
     def clear(self) -> None:
-        """Show nothing."""
+        """Show nothing, and keep nothing that could be read."""
         self.hide()
-        self._empty()
-        self._count = 0
+        for label in (*self._labels, self.note):
+            say(label, "")
 
     @property
     def texts(self) -> list[str]:
         """What is shown."""
-        return [label.text() for label in self._shown]
-
-    def _empty(self) -> None:
-        for label in self._shown:
-            self._holder.removeWidget(label)
-            label.hide()
-            label.deleteLater()
-        self._shown = []
+        return [label.text() for label in self._labels if label.text()]

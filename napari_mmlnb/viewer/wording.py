@@ -26,7 +26,7 @@ SAME_PIXELS = (
     "The text was generated from the same pixels as the image branch saw: it explains the image, "
     "it is not a second, independent finding."
 )
-CONTRADICTED = "Contradicted:"
+CONTRADICTED = "Contradicted –"
 BRANCH_LABELS = {"image": "Image", "text": "Text", "fused": "Fused"}
 
 

@@ -102,3 +102,22 @@ def test_real_skin_is_not_neuroblastoma(mmlnb, real_svs, tmp_path):
     assert "Decision: abstain" in done.stdout
     for label in (entry["label"] for entry in record["classes"]):
         assert label not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--server", "http://192.168.0.7:8000/v1"), "not this machine"),
+        (("--server", "nonsense"), "none that can be used"),
+        (("--describer", "server"), "address is missing"),
+        (("--describer", "no-such-model"), "no describer called"),
+        (("--describer", "own"), "no describing model of its own"),
+    ],
+)
+def test_a_describer_that_cannot_be_asked_for_is_refused_and_nothing_is_written(
+    mmlnb, phantom_slide, model, tmp_path, options, words
+):
+    done = mmlnb("classify", phantom_slide, "--out", tmp_path / "out", "--model", model, *options)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert not (tmp_path / "out").exists()

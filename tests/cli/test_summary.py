@@ -10,6 +10,8 @@ import numpy as np
 from napari_mmlnb.cli.summary import summary_lines, unreadable_lines
 from napari_mmlnb.geometry import PixelGrid
 from napari_mmlnb.result import RESEARCH_USE, RunMaps, RunResult, TileState
+from tests.report.factories import AGAINST, make_generated
+from tests.report.factories import make_result as make_described
 
 LABELS = {"ud": "Undifferentiated", "pd": "Poorly differentiated", "d": "Differentiating"}
 
@@ -82,3 +84,30 @@ def test_unreadable_tiles_are_named_by_their_place():
 def test_nothing_is_said_where_every_tile_was_read():
     whole = {"tissue_mm2": 1.0, "tiles_total": 4, "tiles_used": 4, "tiles_unreadable": 0}
     assert list(unreadable_lines(make_result(coverage=whole))) == []
+
+
+def with_words(**changes):
+    result = make_described()
+    return result.model_copy(update={"generated": make_generated(result.evidence, **changes)})
+
+
+def test_a_model_s_words_are_told_with_what_contradicts_them(tmp_path):
+    lines = list(summary_lines(with_words(sends_to="http://10.0.0.7/v1", faults={8: ("another language",)}), tmp_path))
+    text = "\n".join(lines)
+    assert "Description by made-up-vlm (Apache-2.0; tiles were sent to http://10.0.0.7/v1), 8 tiles:" in lines
+    assert (
+        f"  Abundant neuropil parts the cells. [contradicted, {AGAINST.replace('measured', 'measured on tile 3')}]"
+        in lines
+    )
+    assert "  A measurement contradicts 1 of 16 sentences of the tiles." in lines
+    assert "Tile 8, left out: another language" in text
+
+
+def test_a_fallback_is_told_and_nothing_else_of_the_model(tmp_path):
+    result = with_words(sentences=(), tiles=(), fallback="gone did not describe the tiles: no memory.")
+    lines = [line for line in summary_lines(result, tmp_path) if "escri" in line]
+    assert lines == ["Description: gone did not describe the tiles: no memory."]
+
+
+def test_without_a_model_no_description_is_printed(tmp_path):
+    assert not any("Description" in line for line in summary_lines(make_result(), tmp_path))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from qtpy.QtWidgets import QLabel
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QDockWidget, QLabel
 
 from napari_mmlnb.describe.base import DescriberFacts
 from napari_mmlnb.result import GeneratedDescription
@@ -49,11 +50,11 @@ def test_a_model_s_words_come_first_then_what_was_measured(slide, qtbot) -> None
 
 def test_a_contradicted_sentence_says_so_in_words_with_the_measurement(slide, qtbot) -> None:
     box = _shown(slide, qtbot, make_generated())
-    marked = [label for label in box.findChildren(QLabel) if "Contradicted:" in label.text()]
+    marked = [label for label in box.findChildren(QLabel) if "Contradicted –" in label.text()]
     assert len(marked) == 1
     assert "Much blood" in marked[0].text()
     assert "measured on tile 2: blood-like area 0 %" in marked[0].text()
-    assert "Contradicted: measured on tile 2" in marked[0].accessibleName()
+    assert "Contradicted – measured on tile 2" in marked[0].accessibleName()
     assert "1 of 6 sentences of the tiles is contradicted" in box.generated.disagreement.text()
 
 
@@ -117,7 +118,7 @@ def test_each_tile_has_its_sentences_first_and_its_marks(slide, qtbot) -> None:
         "Much blood lies between them.",
     ]
     assert texts[0][2][0].startswith("Measured: Nuclei stand")
-    assert texts[1][2] == (f"Contradicted: {AGAINST}", True)
+    assert texts[1][2] == (f"Contradicted – {AGAINST}", True)
     assert rows.list.item(1).data(BRIEF_ROLE)[2].marked, "a mark is never cut from its sentence"
     rows.resize(360, 500)
     rows.show()
@@ -136,10 +137,31 @@ def test_sentences_are_shown_while_the_run_describes(make_workspace, qtbot, smal
     qtbot.wait_until(lambda: workspace.run.session is None, timeout=20_000)
     assert seen
     assert all(len(texts) <= 4 for texts in seen)
-    assert any(any("Contradicted:" in text for text in texts) for texts in seen)
+    assert any(any("Contradicted –" in text for text in texts) for texts in seen)
     assert not workspace.said.isVisibleTo(workspace)
     assert workspace.said.texts == []
     assert workspace.description.generated.isVisibleTo(workspace.description)
+
+
+def test_nothing_of_it_is_cut_off_in_a_narrow_dock(make_workspace, qtbot, small_slide) -> None:
+    workspace = make_workspace(MadeUpRunner(generated=make_generated()), slide=small_slide, show=True)
+    workspace.run_box.classify_button.click()
+    qtbot.wait_until(lambda: workspace.run.session is None, timeout=30_000)
+    dock = next(d for d in workspace.window().findChildren(QDockWidget) if d.isAncestorOf(workspace))
+    workspace.window().resizeDocks([dock], [330], Qt.Orientation.Horizontal)
+    qtbot.wait_until(lambda: workspace.width() < 350, timeout=20_000)
+    workspace.evidence.choose(1)
+
+    def cut() -> list[str]:
+        labels = [label for label in workspace.description.findChildren(QLabel) if label.isVisible() and label.text()]
+        assert len(labels) > 6
+        return [
+            label.text()
+            for label in labels
+            if label.wordWrap() and label.height() < label.heightForWidth(label.width())
+        ]
+
+    qtbot.wait_until(lambda: cut() == [], timeout=20_000)
 
 
 # The chooser ----------------------------------------------------------------------------------------------------------
