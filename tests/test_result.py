@@ -14,7 +14,7 @@ from tests.report.factories import make_result
 KEYS = [
     "schema", "run_id", "created", "slide", "model", "decision", "abstain_reasons", "classes", "probabilities",
     "prediction", "prediction_set", "text_trust", "shift", "quality", "coverage", "evidence", "description",
-    "clinical", "inpc", "settings", "timings", "outputs", "software",
+    "generated", "clinical", "inpc", "settings", "timings", "outputs", "software",
 ]  # fmt: skip
 
 SLIDE_KEYS = ["path", "fingerprint", "size_px", "mpp", "mpp_source", "backend", "levels", "bounds_px", "icc", "notes"]

@@ -59,7 +59,7 @@ def test_while_it_runs_the_class_so_far_stands_with_its_interval_and_not_as_the_
 
 @pytest.mark.parametrize("abstain", [False, True])
 def test_with_the_answer_or_an_abstention_it_is_gone(make_workspace, qtbot, small_slide, abstain):
-    workspace = make_workspace(MadeUpRunner(steps=15, pause_s=0.05, abstain=abstain), slide=small_slide)
+    workspace = make_workspace(MadeUpRunner(steps=15, pause_s=0.2, abstain=abstain), slide=small_slide)
     begin(workspace, qtbot)
     qtbot.wait_until(lambda: workspace.run.session is None, timeout=20_000)
     assert not workspace.provisional.isVisibleTo(workspace)
