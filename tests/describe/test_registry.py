@@ -2,12 +2,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from napari_mmlnb.describe import registry
 from napari_mmlnb.describe.profiles import PROFILES
 from napari_mmlnb.describe.registry import OWN, DescriberRequest, create_describer, describers, is_describer
-from napari_mmlnb.errors import DescriberError, RevisionMissingError, UnknownNameError, WeightsMissingError
+from napari_mmlnb.errors import (
+    DescriberError,
+    MissingExtraError,
+    RevisionMissingError,
+    UnknownNameError,
+    WeightsMissingError,
+)
 
 COMMIT = "0" * 40
 
@@ -54,3 +62,10 @@ def test_a_profile_must_be_pinned_and_fetched(name: str) -> None:
 def test_a_bundle_without_a_model_of_its_own_says_so() -> None:
     with pytest.raises(DescriberError, match="no describing model of its own"):
         create_describer(OWN, DescriberRequest())
+
+
+def test_without_transformers_it_is_said_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'napari-mmlnb\[transformers\]'"):
+        create_describer(OWN, DescriberRequest(folder=tmp_path))
+    assert create_describer("measured").facts.name == "measured"
