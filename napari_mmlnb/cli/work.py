@@ -75,8 +75,8 @@ def classify_to_folder(
 def _check_describer(name: str | None) -> None:
     if name is None:
         return
-    from napari_mmlnb.describe.registry import OWN, describers
+    from napari_mmlnb.describe.registry import describers, is_describer
 
-    known = (OWN, *(facts.name for facts in describers() if facts.name != OWN))
-    if name not in known and not Path(name).is_dir():
-        raise UnknownNameError("describer", name, (*known, "the folder of one"))
+    if not is_describer(name):
+        known = tuple(facts.name for facts in describers())
+        raise UnknownNameError("describer", name, (*known, "NAME@COMMIT", "a folder"))
