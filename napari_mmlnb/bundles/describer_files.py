@@ -46,15 +46,36 @@ def attach_describer(bundle: Path, describer: Path, describing: DescribingSpec) 
         If the bundle cannot be written.
     """
     spec = read_spec(bundle)
+    copy_describer(spec.name, bundle, describer)
+    digests = describing.model_copy(update={"files": describer_digests(bundle)})
+    try:
+        write_spec(spec.model_copy(update={"describing": digests}), bundle)
+    except OSError as error:
+        raise OutputError(bundle, error.strerror or "it cannot be written") from error
+
+
+def copy_describer(name: str, bundle: Path, describer: Path) -> None:
+    """Put the files of a describing model into a bundle's folder; `bundle.yaml` is not touched.
+
+    Parameters
+    ----------
+    name : str
+        Of the bundle, for messages.
+    bundle, describer : Path
+        Folders.
+
+    Raises
+    ------
+    BundleError, OutputError
+        As `attach_describer`.
+    """
     files = _files(describer)
     if not {"config.json", "model.safetensors"} <= {path.name for path in files}:
-        raise BundleError(
-            spec.name, f"{describer} holds no describing model: config.json or model.safetensors is missing."
-        )
+        raise BundleError(name, f"{describer} holds no describing model: config.json or model.safetensors is missing.")
     foreign = [path.name for path in files if path.suffix not in _KINDS]
     if foreign:
         raise BundleError(
-            spec.name,
+            name,
             f"{foreign[0]} in {describer} has no place in a bundle.",
             f"It may hold {', '.join(_KINDS)} files.",
         )
@@ -68,8 +89,6 @@ def attach_describer(bundle: Path, describer: Path, describing: DescribingSpec) 
             shutil.copyfile(path, target)
         shutil.rmtree(root, ignore_errors=True)
         made.replace(root)
-        digests = describing.model_copy(update={"files": describer_digests(bundle)})
-        write_spec(spec.model_copy(update={"describing": digests}), bundle)
     except OSError as error:
         raise OutputError(bundle, error.strerror or "it cannot be written") from error
 

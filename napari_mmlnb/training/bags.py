@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.numpy import load_file, save_file
 
 from napari_mmlnb.inference.bag import Bag
 from napari_mmlnb.inference.encoding import FeatureArray, encode_tiles
+from napari_mmlnb.inference.runtimes.base import EncoderRuntime
 from napari_mmlnb.inference.runtimes.registry import REFERENCE
 from napari_mmlnb.models.encoders.base import PatchEncoder
 from napari_mmlnb.slides.slide import Slide, open_slide
@@ -20,6 +25,9 @@ from napari_mmlnb.slides.tile_grid import TileGrid, build_tile_grid
 from napari_mmlnb.slides.tile_reader import TileReader
 from napari_mmlnb.slides.tissue import find_tissue
 from napari_mmlnb.training.cohort import CohortSlide
+
+MOST_UNREADABLE = 0.02
+"""Share of a slide's tiles; a slide that has lost more teaches something else than its class."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ class SlideBag:
     slide : CohortSlide
         Which slide.
     features : ndarray
-        (n, F) float32.
+        (n, F) float32, in memory or mapped from the disk.
     cells : ndarray
         (n, 2) int32, row and column of each tile in the grid.
     """
@@ -64,35 +72,64 @@ def encode_cohort(
     device: torch.device,
     log: Callable[[str], None],
 ) -> tuple[SlideBag, ...]:
-    """Features of every slide; slides without a tile of tissue are left out, by name."""
+    """Features of every slide.
+
+    They stay on the disk and are read where they are needed: those of a few hundred slides do not fit into memory.
+    Slides without a tile of tissue, or with more than `MOST_UNREADABLE` of their tiles unreadable, are left out and
+    named in the log.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    # Built once, and not where all is kept: on a card that takes a trial. The same bundle on every machine.
+    runtime = cache(lambda: REFERENCE.build(encoder, device, optics.tile_px))
     bags = []
     for number, slide in enumerate(slides, start=1):
-        bag = _encode(slide, encoder, optics, folder, device)
-        if len(bag.cells):
-            bags.append(bag)
+        encoded = _encode(slide, runtime, encoder.dimension, optics, folder)
+        bag = SlideBag(slide, np.load(encoded.features, mmap_mode="r"), np.load(encoded.cells))
+        lost = encoded.tiles - len(bag.cells)
+        if encoded.tiles == 0:
+            log(f"left out {slide.name}: no tissue")
+        elif lost > MOST_UNREADABLE * encoded.tiles:
+            log(f"left out {slide.name}: {lost} of {encoded.tiles} tiles cannot be read")
         else:
-            log(f"left out {slide.path.name}: no tissue")
+            bags.append(bag)
         if number % 20 == 0 or number == len(slides):
             log(f"encoded {number} of {len(slides)} slides, {sum(len(b.cells) for b in bags)} tiles")
     return tuple(bags)
 
 
-def _encode(slide: CohortSlide, encoder: PatchEncoder, optics: Optics, folder: Path, device: torch.device) -> SlideBag:
-    path = folder / f"{slide.path.stem}.safetensors"
-    if not path.is_file():
-        with open_slide(slide.path) as opened:
+@dataclass(frozen=True)
+class _Encoded:
+    """Files of a slide's features, (n, F) float32, and cells, (n, 2) int32; and how many tiles its grid has."""
+
+    features: Path
+    cells: Path
+    tiles: int
+
+
+def _encode(
+    slide: CohortSlide, runtime: Callable[[], EncoderRuntime], dimension: int, optics: Optics, folder: Path
+) -> _Encoded:
+    with open_slide(slide.path, mpp=slide.mpp) as opened:
+        # By content and scale: a table may name slides of different folders alike.
+        key = hashlib.sha256(repr((opened.fingerprint, opened.mpp)).encode()).hexdigest()[:24]
+        features, cells, facts = (folder / f"{key}.{kind}" for kind in ("features.npy", "cells.npy", "json"))
+        if not facts.is_file():
             tiles = optics.tiles(opened)
-            bag = Bag(len(tiles), encoder.dimension)
-            runtime = REFERENCE.build(encoder, device, optics.tile_px)  # the same bundle on every machine
-            reader = TileReader(opened, tiles, batch=32, threads=1)
+            bag = Bag(len(tiles), dimension)
+            reader = TileReader(opened, tiles, batch=32, threads=os.cpu_count() or 1)
             try:
-                for batch in encode_tiles(reader, runtime):
+                for batch in encode_tiles(reader, runtime()):
                     bag.add(batch)
             finally:
                 reader.close()
-            partial = path.with_suffix(".partial")
-            save_file({"features": bag.features, "cells": tiles.cells[bag.used].astype(np.int32)}, partial)
-            partial.replace(path)
-    stored = load_file(path)
-    return SlideBag(slide, stored["features"], stored["cells"])
+            _save(features, bag.features)
+            _save(cells, tiles.cells[bag.used].astype(np.int32))
+            facts.write_text(json.dumps({"tiles": len(tiles)}), encoding="utf-8")  # last: then all of it is there
+        return _Encoded(features, cells, int(json.loads(facts.read_text(encoding="utf-8"))["tiles"]))
+
+
+def _save(path: Path, array: npt.NDArray[Any]) -> None:
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        np.save(file, array)
+    partial.replace(path)

@@ -14,33 +14,44 @@ from napari_mmlnb.bundles.calibration import Branch, Calibration, FamiliarityLim
 from napari_mmlnb.errors import MissingExtraError
 from napari_mmlnb.models.mmlnb import Mmlnb
 from napari_mmlnb.training.bags import SlideBag
+from napari_mmlnb.training.loop import answer_bag
 
 ATTENTION_QUANTILE = 0.99
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class CalibrationLogits:
-    """Logits (S, K) of each branch over the calibration slides, and the truth (S,)."""
+class SlideLogits:
+    """Logits (S, K) of each branch over slides, the truth (S,), and the gate (S,), 0 to 1: how far text was trusted."""
 
     by_branch: dict[Branch, npt.NDArray[np.float64]]
     labels: npt.NDArray[np.int64]
+    gate: npt.NDArray[np.float64]
+
+    def probabilities(self, branch: Branch) -> npt.NDArray[np.float64]:
+        """(S, K), not calibrated."""
+        z = self.by_branch[branch] - self.by_branch[branch].max(axis=1, keepdims=True)
+        e = np.exp(z)
+        return np.asarray(e / e.sum(axis=1, keepdims=True))
 
 
-def logits_of(model: Mmlnb, bags: tuple[SlideBag, ...], ids: Tensor) -> CalibrationLogits:
+def logits_of(model: Mmlnb, bags: tuple[SlideBag, ...], ids: Tensor) -> SlideLogits:
     """Ask the trained network about slides, with the token ids (S, T) of their texts."""
     model.eval()
     rows: dict[Branch, list[npt.NDArray[np.float64]]] = {"image": [], "text": [], "fused": []}
+    gates = []
     with torch.inference_mode():
         for number, bag in enumerate(bags):
-            features = torch.from_numpy(bag.features)[None]
-            image = model.answer_image(features, torch.ones(features.shape[:2], dtype=torch.bool))
-            fused = model.answer_fused(image, ids[number][None])
-            rows["image"].append(image.logits[0].double().numpy())
-            rows["text"].append(fused.text_logits[0].double().numpy())
-            rows["fused"].append(fused.fused_logits[0].double().numpy())
-    return CalibrationLogits(
-        {branch: np.stack(values) for branch, values in rows.items()}, np.array([bag.slide.label for bag in bags])
+            image = answer_bag(model, bag)
+            fused = model.answer_fused(image, ids[number][None].to(image.logits.device))
+            rows["image"].append(image.logits[0].double().cpu().numpy())
+            rows["text"].append(fused.text_logits[0].double().cpu().numpy())
+            rows["fused"].append(fused.fused_logits[0].double().cpu().numpy())
+            gates.append(float(fused.gate[0]))
+    return SlideLogits(
+        {branch: np.stack(values) for branch, values in rows.items()},
+        np.array([bag.slide.label for bag in bags]),
+        np.array(gates),
     )
 
 
@@ -92,7 +103,7 @@ def conformal_quantile(scores: npt.NDArray[np.float64], coverage: float) -> floa
 
 
 def calibrate(
-    logits: CalibrationLogits,
+    logits: SlideLogits,
     attention: list[npt.NDArray[np.float32]],
     familiarity: FamiliarityLimits,
     coverage: float,
@@ -101,7 +112,7 @@ def calibrate(
 
     Parameters
     ----------
-    logits : CalibrationLogits
+    logits : SlideLogits
         Of the calibration slides.
     attention : list of ndarray
         Over each of them, in units of its mean.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from napari_mmlnb.bundles.bundle import TrainedParts
@@ -12,7 +14,7 @@ from napari_mmlnb.bundles.calibration import Calibration
 from napari_mmlnb.describe.base import Describer
 from napari_mmlnb.models.familiarity import SlideFamiliarity
 from napari_mmlnb.training.bags import Optics, SlideBag
-from napari_mmlnb.training.calibrate import CalibrationLogits, calibrate, logits_of
+from napari_mmlnb.training.calibrate import SlideLogits, calibrate, logits_of
 from napari_mmlnb.training.familiarity import familiarity_limits, fit_slides, slide_distances
 from napari_mmlnb.training.loop import attention_of
 from napari_mmlnb.training.texts import describe_cohort, slide_text
@@ -28,13 +30,13 @@ class Calibrated:
         For `calibration.json`.
     slides : SlideFamiliarity
         For `statistics.safetensors`.
-    logits : CalibrationLogits
+    logits : SlideLogits
         Of the calibration slides, for the model card.
     """
 
     calibration: Calibration
     slides: SlideFamiliarity
-    logits: CalibrationLogits
+    logits: SlideLogits
 
 
 def calibrate_parts(
@@ -66,14 +68,7 @@ def calibrate_parts(
     log : callable
         Told a line at a time.
     """
-    choice = parts.spec.evidence
-    attention = attention_of(parts.system, held)
-    said = describe_cohort(held, attention, describer, optics, choice, log, count=choice.tiles)
-    texts = [
-        slide_text(one, weights, bag.cells, describer, choice)
-        for one, weights, bag in zip(said, attention, held, strict=True)
-    ]
-    logits = logits_of(parts.system, held, torch.from_numpy(parts.tokenizer.encode(texts)))
+    attention, logits = answer_cohort(parts, held, describer, optics, log)
     slides = fit_slides(parts.familiarity, train)
     limits = familiarity_limits(parts.familiarity, slides, held, seed)
     calibration = calibrate(logits, attention, limits, coverage)
@@ -89,3 +84,21 @@ def calibrate_parts(
     )
     log(f"attention scale 0 to {calibration.attention_high:.2f} times the mean")
     return Calibrated(calibration, slides, logits)
+
+
+def answer_cohort(
+    parts: TrainedParts,
+    bags: tuple[SlideBag, ...],
+    describer: Describer,
+    optics: Optics,
+    log: Callable[[str], None],
+) -> tuple[list[npt.NDArray[np.float32]], SlideLogits]:
+    """Answers for slides, their evidence chosen and described as a run does it; and the attention over each of them."""
+    choice = parts.spec.evidence
+    attention = attention_of(parts.system, bags)
+    said = describe_cohort(bags, attention, describer, optics, choice, log, count=choice.tiles)
+    texts = [
+        slide_text(one, weights, bag.cells, describer, choice)
+        for one, weights, bag in zip(said, attention, bags, strict=True)
+    ]
+    return attention, logits_of(parts.system, bags, torch.from_numpy(parts.tokenizer.encode(texts)))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from napari_mmlnb.training.config import CurriculumConfig
 
 _STEPS = 5
+IMAGE_FIRST = "image first"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def phase_at(epoch: int, config: CurriculumConfig) -> Phase:
     if epoch < 0 or epoch >= config.image_first + config.joint + config.consolidate:
         raise ValueError(f"the curriculum has no epoch {epoch}")
     if epoch < config.image_first:
-        return Phase("image first", 0.30, text_learns=False, image_learns=True)
+        return Phase(IMAGE_FIRST, 0.30, text_learns=False, image_learns=True)
     step = epoch - config.image_first
     if step < config.joint:
         return Phase("joint", 0.30 + 0.14 * (step * _STEPS // config.joint), text_learns=True, image_learns=True)

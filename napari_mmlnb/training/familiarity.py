@@ -69,7 +69,7 @@ def familiarity_limits(
         Of the tiles that stand for slides with few tiles.
     """
     with torch.inference_mode():
-        distances = [tiles(torch.from_numpy(bag.features)).numpy() for bag in bags]
+        distances = [tiles(torch.from_numpy(np.array(bag.features))).numpy() for bag in bags]
     foreign = float(np.quantile(np.concatenate(distances), TILE_QUANTILE)) * TILE_MARGIN
     shares = [float(np.mean(one > foreign)) for one in distances]
     rng = np.random.default_rng(seed)
@@ -103,4 +103,4 @@ def _quantile(
 
 def _row(tiles: Familiarity, features: Float32) -> Tensor:
     with torch.inference_mode():
-        return slide_row(tiles.standardise(torch.from_numpy(features)))
+        return slide_row(tiles.standardise(torch.from_numpy(np.array(features))))

@@ -1,8 +1,9 @@
-"""The epochs: bags in, a trained network out."""
+"""What one epoch does at slide level: which bags, what learns, what it costs, and what is said of others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -10,21 +11,28 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_mmlnb.models.mmlnb import Mmlnb
+from napari_mmlnb.models.mmlnb import ImageAnswer, Mmlnb
 from napari_mmlnb.training.bags import SlideBag
-from napari_mmlnb.training.config import CurriculumConfig, OptimiserConfig
-from napari_mmlnb.training.curriculum import Phase, epochs
-
-EPOCHS_BETWEEN_TEXTS = 5
-
-# Given the attention over every bag, the token ids of every slide's text, (slides, T).
-TextOf = Callable[[list[npt.NDArray[np.float32]]], Tensor]
+from napari_mmlnb.training.config import OptimiserConfig
+from napari_mmlnb.training.curriculum import Phase
 
 
-def _batches(
-    bags: tuple[SlideBag, ...], config: OptimiserConfig, rng: np.random.Generator
-) -> Iterator[tuple[npt.NDArray[np.int64], Tensor, Tensor, Tensor]]:
-    """Shuffled batches: slide numbers, padded bags (B, N, F), masks (B, N), labels (B,); tiles are drawn at random."""
+@dataclass(frozen=True)
+class _Batch:
+    """Slide numbers (B,), padded bags (B, N, F), masks (B, N), labels (B,)."""
+
+    chosen: npt.NDArray[np.int64]
+    bag: Tensor
+    mask: Tensor
+    labels: Tensor
+
+    def on(self, device: torch.device) -> tuple[npt.NDArray[np.int64], Tensor, Tensor, Tensor]:
+        """The tensors on a device."""
+        return self.chosen, self.bag.to(device), self.mask.to(device), self.labels.to(device)
+
+
+def _batches(bags: tuple[SlideBag, ...], config: OptimiserConfig, rng: np.random.Generator) -> Iterator[_Batch]:
+    """Batches in a random order; tiles are drawn at random."""
     order = rng.permutation(len(bags))
     for start in range(0, len(order), config.batch):
         chosen = order[start : start + config.batch]
@@ -39,14 +47,17 @@ def _batches(
             padded[row, : len(features)] = features
             mask[row, : len(features)] = True
         labels = torch.tensor([bags[i].slide.label for i in chosen])
-        yield chosen, torch.from_numpy(padded), torch.from_numpy(mask), labels
+        yield _Batch(chosen, torch.from_numpy(padded), torch.from_numpy(mask), labels)
 
 
 def set_feature_statistics(model: Mmlnb, bags: tuple[SlideBag, ...]) -> None:
     """Let the network standardise features by the training tiles."""
-    tiles = np.concatenate([bag.features for bag in bags])
-    model.feature_mean.copy_(torch.from_numpy(tiles.mean(axis=0)))
-    model.feature_scale.copy_(torch.from_numpy(1 / np.maximum(tiles.std(axis=0), 1e-6)))
+    # A bag at a time, twice: all of them need not fit into memory.
+    count = sum(len(bag.features) for bag in bags)
+    mean = np.sum([bag.features.sum(axis=0, dtype=np.float64) for bag in bags], axis=0) / count
+    squares = np.sum([((bag.features - mean) ** 2).sum(axis=0) for bag in bags], axis=0)
+    model.feature_mean.copy_(torch.from_numpy(mean))
+    model.feature_scale.copy_(torch.from_numpy(1 / np.maximum(np.sqrt(squares / count), 1e-6)))
 
 
 def attention_of(model: Mmlnb, bags: tuple[SlideBag, ...]) -> list[npt.NDArray[np.float32]]:
@@ -55,10 +66,16 @@ def attention_of(model: Mmlnb, bags: tuple[SlideBag, ...]) -> list[npt.NDArray[n
     weights = []
     with torch.inference_mode():
         for bag in bags:
-            features = torch.from_numpy(bag.features)[None]
-            pooled = model.answer_image(features, torch.ones(features.shape[:2], dtype=torch.bool)).pooled
-            weights.append((pooled.attention[0] * features.shape[1]).numpy())
+            pooled = answer_bag(model, bag).pooled
+            weights.append((pooled.attention[0] * len(bag.features)).cpu().numpy())
     return weights
+
+
+def answer_bag(model: Mmlnb, bag: SlideBag) -> ImageAnswer:
+    """What the image branch says of one slide as a whole, where the network is."""
+    device = model.feature_mean.device
+    features = torch.from_numpy(np.array(bag.features))[None].to(device)
+    return model.answer_image(features, torch.ones(features.shape[:2], dtype=torch.bool, device=device))
 
 
 def warm_up(model: Mmlnb, bags: tuple[SlideBag, ...], config: OptimiserConfig, epochs_: int, seed: int) -> None:
@@ -67,63 +84,58 @@ def warm_up(model: Mmlnb, bags: tuple[SlideBag, ...], config: OptimiserConfig, e
     image_part = [*model.pooling.parameters(), *model.image_head.parameters()]
     optimiser = torch.optim.AdamW(image_part, lr=config.learning_rate, weight_decay=config.weight_decay)
     model.train()
+    device = model.feature_mean.device
     for _ in range(epochs_):
-        for _, bag, mask, labels in _batches(bags, config, rng):
+        for batch in _batches(bags, config, rng):
+            _, bag, mask, labels = batch.on(device)
             logits = model.answer_image(bag, mask).logits
             _step(optimiser, functional.cross_entropy(logits, labels, label_smoothing=config.label_smoothing))
 
 
-def train_mmlnb(
+def train_epoch(
     model: Mmlnb,
+    optimiser: torch.optim.Optimizer,
     bags: tuple[SlideBag, ...],
-    text_of: TextOf,
-    optimiser_config: OptimiserConfig,
-    curriculum: CurriculumConfig,
-    seed: int,
-    log: Callable[[str], None],
-) -> None:
-    """Train the whole system by the curriculum.
+    ids: Tensor,
+    phase: Phase,
+    config: OptimiserConfig,
+    rng: np.random.Generator,
+) -> tuple[float, float]:
+    """Train one epoch under a phase's rule: mean loss, and the share of right answers while it learned.
 
     Parameters
     ----------
     model : Mmlnb
         With feature statistics set.
+    optimiser : Optimizer
+        Of all its parameters.
     bags : tuple of SlideBag
         Training slides.
-    text_of : callable
-        Asked every few epochs, since the text follows attention.
-    optimiser_config, curriculum, seed
-        From the configuration.
-    log : callable
-        Told once every ten epochs.
+    ids : Tensor
+        (slides, T) token ids of their texts.
+    phase : Phase
+        Of the curriculum.
+    config : OptimiserConfig
+        Batches, and how labels are smoothed.
+    rng : Generator
+        Of the order and the tiles.
     """
-    rng = np.random.default_rng(seed)
-    optimiser = torch.optim.AdamW(
-        model.parameters(), lr=optimiser_config.learning_rate, weight_decay=optimiser_config.weight_decay
-    )
-    ids = text_of(attention_of(model, bags))
-    for epoch, phase in epochs(curriculum):
-        if epoch and epoch % EPOCHS_BETWEEN_TEXTS == 0:
-            ids = text_of(attention_of(model, bags))
-        _set_learning(model, phase)
-        losses, hits = [], 0
-        for chosen, bag, mask, labels in _batches(bags, optimiser_config, rng):
-            image = model.answer_image(bag, mask)
-            fused = model.answer_fused(image, ids[chosen])
-            loss = phase.alpha * _loss(fused.fused_logits, labels, optimiser_config)
-            loss = loss + (1 - phase.alpha) * _loss(image.logits, labels, optimiser_config)
-            # Our design, after MMLNB: a loss of the text's own. The image branch soon leaves the fused loss nothing to
-            # teach, and a text branch trained from nothing would stay at chance.
-            loss = loss + _loss(fused.text_logits, labels, optimiser_config)
-            _step(optimiser, loss)
-            losses.append(loss.item())
-            hits += int((fused.fused_logits.argmax(dim=1) == labels).sum())
-        if epoch % 10 == 9:
-            log(
-                f"epoch {epoch + 1:3d} {phase.name:11s} alpha {phase.alpha:.2f} "
-                f"loss {np.mean(losses):.3f} training accuracy {hits / len(bags):.3f}"
-            )
-    model.eval()
+    _set_learning(model, phase)
+    device = model.feature_mean.device
+    losses, hits = [], 0
+    for batch in _batches(bags, config, rng):
+        chosen, bag, mask, labels = batch.on(device)
+        image = model.answer_image(bag, mask)
+        fused = model.answer_fused(image, ids[chosen].to(device))
+        loss = phase.alpha * _loss(fused.fused_logits, labels, config)
+        loss = loss + (1 - phase.alpha) * _loss(image.logits, labels, config)
+        # Our design, after MMLNB: a loss of the text's own. The image branch soon leaves the fused loss nothing to
+        # teach, and a text branch trained from nothing would stay at chance.
+        loss = loss + _loss(fused.text_logits, labels, config)
+        _step(optimiser, loss)
+        losses.append(loss.item())
+        hits += int((fused.fused_logits.argmax(dim=1) == labels).sum())
+    return float(np.mean(losses)), hits / len(bags)
 
 
 def _loss(logits: Tensor, labels: Tensor, config: OptimiserConfig) -> Tensor:

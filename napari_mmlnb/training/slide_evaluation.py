@@ -18,16 +18,17 @@ from napari_mmlnb.bundles.bundle import Bundle
 from napari_mmlnb.bundles.kept import kept_bundle
 from napari_mmlnb.bundles.registry import bundle_folder
 from napari_mmlnb.describe.measured import FACTS as MEASURED
-from napari_mmlnb.errors import MmlnbError, OutputError, RequestError
+from napari_mmlnb.errors import MmlnbError, OutputError
 from napari_mmlnb.inference.runner import classify
 from napari_mmlnb.inference.settings import RunSettings
 from napari_mmlnb.result import Probabilities, RunResult
+from napari_mmlnb.slides.slide import open_slide
 from napari_mmlnb.training.config import Config, read_as
 from napari_mmlnb.training.score_tables import confusion_table, score_record, score_table
 from napari_mmlnb.training.scores import score_with_intervals
+from napari_mmlnb.training.slide_table import SlideCase, read_slide_cases
 
 RECORD_FILE, TABLE_FILE, SLIDES_FILE = "evaluation.json", "evaluation.md", "slides.csv"
-_NEEDED = ("slide", "class", "patient")
 
 
 class SlideEvaluationConfig(Config):
@@ -42,7 +43,7 @@ class SlideEvaluationConfig(Config):
     model : str
         Name of a bundle, or its folder.
     table : Path
-        CSV with `slide` (a path), `class` (an id of the bundle) and `patient`.
+        CSV with `slide` (a path), `class` (an id of the bundle) and `patient`; and `mpp` where a file lacks its scale.
     """
 
     level: Literal["slide"]
@@ -54,17 +55,11 @@ class SlideEvaluationConfig(Config):
 
 
 @dataclass(frozen=True)
-class _Case:
-    slide: Path
-    label: str
-    patient: str
-
-
-@dataclass(frozen=True)
 class _Answer:
     """What became of one slide; no result where it could not be read."""
 
-    case: _Case
+    case: SlideCase
+    label: str
     result: RunResult | None
     problem: str = ""
 
@@ -72,8 +67,8 @@ class _Answer:
         told = self.result
         p = told.probabilities if told is not None else None
         return {
-            "slide": self.case.slide.name,
-            "class": self.case.label,
+            "slide": self.case.path.name,
+            "class": self.label,
             "patient": self.case.patient,
             "decision": told.decision if told is not None else "failed",
             "prediction": (told.prediction or "") if told is not None else "",
@@ -97,7 +92,7 @@ def evaluate_slides(path: Path, out: Path, *, log: Callable[[str], None]) -> lis
     config = read_as(SlideEvaluationConfig, path)
     beside = path.parent / config.model
     bundle = kept_bundle(beside if beside.is_dir() else bundle_folder(config.model))
-    cases = _cases(path.parent / config.table, bundle)
+    cases = read_slide_cases(path.parent / config.table, bundle.spec.class_ids)
     answers = []
     for number, answer in enumerate(_answers(cases, bundle, config.device), start=1):
         answers.append(answer)
@@ -118,32 +113,17 @@ def evaluate_slides(path: Path, out: Path, *, log: Callable[[str], None]) -> lis
     return lines
 
 
-def _cases(table: Path, bundle: Bundle) -> tuple[_Case, ...]:
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RequestError(f"The table {table.name} cannot be read as CSV in UTF-8.") from error
-    if not rows or any(name not in rows[0] for name in _NEEDED):
-        raise RequestError(f"The table {table.name} needs rows with {', '.join(_NEEDED)}.")
-    for number, row in enumerate(rows, start=2):
-        if row["class"] not in bundle.spec.class_ids or not row["patient"]:
-            raise RequestError(
-                f"Row {number} of {table.name} names no patient, or a class that {bundle.spec.name} does not know.",
-                f"Its classes are {', '.join(bundle.spec.class_ids)}.",
-            )
-    return tuple(_Case(table.parent / row["slide"], row["class"], row["patient"]) for row in rows)
-
-
-def _answers(cases: tuple[_Case, ...], bundle: Bundle, device: str) -> Iterator[_Answer]:
+def _answers(cases: tuple[SlideCase, ...], bundle: Bundle, device: str) -> Iterator[_Answer]:
     # The class does not rest on generated words: they would only take time.
     own = MEASURED.name if bundle.spec.describer == MEASURED.name else None
     settings = RunSettings(device=device, describer=own, cache_bytes=0)
     for case in cases:
+        label = bundle.spec.class_ids[case.label]
         try:
-            yield _Answer(case, classify(case.slide, bundle, settings=settings))
+            with open_slide(case.path, mpp=case.mpp) as slide:
+                yield _Answer(case, label, classify(slide, bundle, settings=settings))
         except MmlnbError as error:  # the other slides go on; this one is counted
-            yield _Answer(case, None, error.problem)
+            yield _Answer(case, label, None, error.problem)
 
 
 def _told(answers: list[_Answer], bundle: Bundle, seed: int) -> tuple[list[str], dict[str, object]]:
@@ -168,13 +148,13 @@ def _told(answers: list[_Answer], bundle: Bundle, seed: int) -> tuple[list[str],
     }
     if not answered:
         return [*head, "Nothing was answered, so there is nothing to score."], record
-    labels = np.array([ids.index(case.label) for case, _ in answered], dtype=np.int64)
+    labels = np.array([case.label for case, _ in answered], dtype=np.int64)
     groups = [case.patient for case, _ in answered]
     reports = {
         branch: score_with_intervals(labels, _matrix(branch, answered, ids), groups, seed=seed)
         for branch in ("fused", "image", "text")
     }
-    held = sum(case.label in result.prediction_set for case, result in answered)
+    held = sum(ids[case.label] in result.prediction_set for case, result in answered)
     lines = [
         *head,
         f"{held} of {len(answered)} prediction sets hold the truth ({bundle.calibration.coverage:.0%} wanted).",
@@ -188,7 +168,7 @@ def _told(answers: list[_Answer], bundle: Bundle, seed: int) -> tuple[list[str],
     return lines, record | {"sets_that_hold": held, **{name: score_record(one) for name, one in reports.items()}}
 
 
-def _matrix(branch: str, answered: list[tuple[_Case, RunResult]], ids: tuple[str, ...]) -> list[list[float]]:
+def _matrix(branch: str, answered: list[tuple[SlideCase, RunResult]], ids: tuple[str, ...]) -> list[list[float]]:
     rows = []
     for _, result in answered:
         by_branch: Probabilities | None = result.probabilities

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,12 @@ Rows = npt.NDArray[np.int64]
 
 FEWEST_PATIENTS = 3
 """Of a class, so that each part may have one."""
+SlidePart = Literal["train", "selection", "calibration", "report"]
+SLIDE_PARTS: tuple[SlidePart, ...] = ("train", "selection", "calibration", "report")
+"""At slide level: learned from, choosing the epoch, giving temperatures and limits, reported."""
+_CUTS: tuple[tuple[SlidePart, int], ...] = (("report", 5), ("calibration", 5), ("selection", 6))
+"""Each takes one of so many parts of what the ones before have left: 20, 16, 11 and 53 % of the patients."""
+
 PUBLISHED_SEED = 2024
 PUBLISHED_SHARE = 0.2
 
@@ -63,20 +69,67 @@ def split_by_patient(
     from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 - the extra `train`
 
     y, groups = np.asarray(classes, dtype=np.int64), np.asarray(patients)
-    for number, name in enumerate(class_names):
-        count = len(set(groups[y == number].tolist()))
-        if count < FEWEST_PATIENTS:
-            raise RequestError(
-                f"The class {name} has {count} patient{'' if count == 1 else 's'}; at least {FEWEST_PATIENTS} are "
-                "needed to learn, to select and to report on different ones.",
-                "Add patients of this class, or leave the class out.",
-            )
-    least = min(len(set(groups[y == number].tolist())) for number in range(len(class_names)))
-    folds = min(parts, least)
+    counts = _patients(y, groups, class_names, FEWEST_PATIENTS, "to learn, to select and to report on")
+    folds = min(parts, *counts)
     report, rest = _fold(StratifiedGroupKFold(folds, shuffle=True, random_state=seed), y, groups, class_names)
     inner = StratifiedGroupKFold(max(2, folds - 1), shuffle=True, random_state=seed)
     selection, train = (rest[rows] for rows in _fold(inner, y[rest], groups[rest], class_names))
     return Split("patient", np.sort(train), np.sort(selection), np.sort(report))
+
+
+def split_slides(
+    classes: Sequence[int], patients: Sequence[str], class_names: Sequence[str], seed: int
+) -> tuple[SlidePart, ...]:
+    """The part of each slide; a patient's slides are all in one, and every part has every class.
+
+    The report is cut off first and the calibration next, so that nothing is chosen or fitted on what is reported, and
+    limits are learned on slides that chose nothing.
+
+    Parameters
+    ----------
+    classes : sequence of int
+        (n,) class numbers.
+    patients : sequence of str
+        (n,).
+    class_names : sequence of str
+        For messages.
+    seed : int
+        The same seed gives the same split.
+
+    Raises
+    ------
+    RequestError
+        If a class has fewer patients than there are parts.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 - the extra `train`
+
+    y, groups = np.asarray(classes, dtype=np.int64), np.asarray(patients)
+    _patients(y, groups, class_names, len(SLIDE_PARTS), "to learn, to select, to calibrate and to report on")
+    parts: list[SlidePart] = ["train"] * len(y)
+    rest = np.arange(len(y))
+    for name, of in _CUTS:
+        least = min(len(set(groups[rest][y[rest] == number].tolist())) for number in range(len(class_names)))
+        folds = StratifiedGroupKFold(max(2, min(of, least)), shuffle=True, random_state=seed)
+        cut, kept = _fold(folds, y[rest], groups[rest], class_names)
+        for row in rest[cut].tolist():
+            parts[row] = name
+        rest = np.sort(rest[kept])
+    return tuple(parts)
+
+
+def _patients(
+    classes: Rows, groups: npt.NDArray[np.str_], names: Sequence[str], fewest: int, for_what: str
+) -> list[int]:
+    """Patients of each class; refused where a class has fewer than that."""
+    counts = [len(set(groups[classes == number].tolist())) for number in range(len(names))]
+    for count, name in zip(counts, names, strict=True):
+        if count < fewest:
+            raise RequestError(
+                f"The class {name} has {count} patient{'' if count == 1 else 's'}; at least {fewest} are needed "
+                f"{for_what} different ones.",
+                "Add patients of this class, or leave the class out.",
+            )
+    return counts
 
 
 def _fold(folds: Any, classes: Rows, groups: npt.NDArray[np.str_], names: Sequence[str]) -> tuple[Rows, Rows]:
@@ -106,6 +159,26 @@ def split_as_given(parts: Sequence[str], patients: Sequence[str]) -> Split:
         If a part is unknown or empty, or a patient is in two of them.
     """
     known = ("train", "selection", "report")
+    check_parts(parts, patients, known)
+    rows = np.asarray(parts)
+    return Split("given", *(np.flatnonzero(rows == name).astype(np.int64) for name in known))
+
+
+def check_parts(parts: Sequence[str], patients: Sequence[str], known: Sequence[str]) -> None:
+    """Check a split that somebody else has made.
+
+    Parameters
+    ----------
+    parts, patients : sequence of str
+        (n,) each.
+    known : sequence of str
+        The parts that there must be.
+
+    Raises
+    ------
+    RequestError
+        If a part is unknown or empty, or a patient is in two of them.
+    """
     strange = sorted(set(parts) - set(known))
     if strange:
         raise RequestError(f"The split names the part {strange[0]!r}; known are {', '.join(known)}.")
@@ -121,10 +194,8 @@ def split_as_given(parts: Sequence[str], patients: Sequence[str]) -> Split:
         raise RequestError(
             f"{len(torn)} of {len(where)} patients are in more than one part of the split: what is reported would have "
             "been learned.",
-            "Put all images of a patient into one part.",
+            "Put all that is of a patient into one part.",
         )
-    rows = np.asarray(parts)
-    return Split("given", *(np.flatnonzero(rows == name).astype(np.int64) for name in known))
 
 
 def split_as_published(count: int) -> Split:

@@ -53,14 +53,16 @@ def describe_cohort(
     described = []
     for number, (bag, weights) in enumerate(zip(bags, attention, strict=True), start=1):
         indices = select_evidence(weights, bag.cells, count, choice.apart)
-        described.append(Candidates(indices, tuple(describer.describe(list(_tiles(bag, indices, optics))))))
+        pictures = list(_tiles(bag, indices, optics))
+        said = tuple(one for one in describer.describe(pictures) if one.complete)
+        described.append(Candidates(indices, said))
         if number % 20 == 0 or number == len(bags):
             log(f"described candidates of {number} of {len(bags)} slides")
     return tuple(described)
 
 
 def _tiles(bag: SlideBag, indices: npt.NDArray[np.int64], optics: Optics) -> Iterator[EvidenceTile]:
-    with open_slide(bag.slide.path) as slide:
+    with open_slide(bag.slide.path, mpp=bag.slide.mpp) as slide:
         grid = TileGrid(optics.tiles(slide).grid, bag.cells[indices], optics.tile_px, optics.um_per_px)
         reader = TileReader(slide, grid, batch=len(indices), threads=1)
         try:
@@ -78,11 +80,15 @@ def slide_text(
     describer: Describer,
     choice: EvidenceSpec,
 ) -> str:
-    """The description of a slide under the attention of the moment, (n,) over its whole bag."""
+    """The description of a slide under the attention of the moment, (n,) over its whole bag.
+
+    Empty where the describer said nothing of any of its tiles.
+    """
     indices = candidates.indices
     picked = select_evidence(attention[indices], cells[indices], choice.tiles, choice.apart)
     ranked = [
         TileDescription(rank, candidates.said[i].sentences, candidates.said[i].measurements)
         for rank, i in enumerate(picked, start=1)
     ]
-    return describer.summarise(ranked).text
+    spoken = [tile for tile in ranked if tile.sentences]
+    return describer.summarise(spoken).text if spoken else ""

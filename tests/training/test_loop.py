@@ -1,81 +1,55 @@
+"""One epoch, and what is learned from the training tiles before it."""
+
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
+import pytest
 import torch
 
-from napari_mmlnb.models.mmlnb import Mmlnb, MmlnbShape
-from napari_mmlnb.training.bags import SlideBag
-from napari_mmlnb.training.cohort import CohortSlide
+from napari_mmlnb.models.mmlnb import Mmlnb
 from napari_mmlnb.training.config import CurriculumConfig, OptimiserConfig
-from napari_mmlnb.training.loop import attention_of, set_feature_statistics, train_mmlnb
+from napari_mmlnb.training.curriculum import Phase, phase_at
+from napari_mmlnb.training.loop import attention_of, set_feature_statistics, train_epoch
+from tests.training.told_slides import SHAPE, make_bags, told
 
-FEATURES = 16
-SHAPE = MmlnbShape(features=FEATURES, classes=3, vocabulary=8, image=32, text=16, text_layers=1, max_tokens=4)
-
-
-def _cohort(slides: int, seed: int) -> tuple[SlideBag, ...]:
-    """Bags in which a fifth of the tiles carry a class-dependent sign, as weakly labelled slides do."""
-    rng = np.random.default_rng(seed)
-    bags = []
-    for i in range(slides):
-        label = i % 3
-        features = rng.normal(size=(40, FEATURES)).astype(np.float32)
-        features[:8, label] += 6
-        cells = np.stack([np.arange(40), np.zeros(40)], axis=1).astype(np.int32)
-        bags.append(SlideBag(CohortSlide(Path(f"{i}.tiff"), label, "train", i), features, cells))
-    return tuple(bags)
+PHASES = CurriculumConfig(image_first=1, joint=5, consolidate=1)
 
 
-def _text_of(bags: tuple[SlideBag, ...]):
-    return lambda attention: torch.tensor([[2 + b.slide.label, 5] for b in bags])
-
-
-def _train(curriculum: CurriculumConfig) -> tuple[Mmlnb, list[str]]:
+@pytest.mark.parametrize(
+    ("epoch", "learning"), [(0, {"image"}), (1, {"image", "text"}), (6, set())], ids=["image first", "joint", "last"]
+)
+def test_what_a_phase_freezes_stays_as_it_is(epoch: int, learning: set[str]) -> None:
     torch.manual_seed(0)
-    bags = _cohort(45, 0)
-    model, lines = Mmlnb(SHAPE), []
+    model, bags = Mmlnb(SHAPE), make_bags(12, 0)
     set_feature_statistics(model, bags)
-    train_mmlnb(model, bags, _text_of(bags), OptimiserConfig(learning_rate=3e-3), curriculum, seed=0, log=lines.append)
-    return model, lines
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    _epoch(model, bags, phase_at(epoch, PHASES))
+    moved = {name.split(".")[0] for name, tensor in model.state_dict().items() if not torch.equal(before[name], tensor)}
+    assert ("text" in moved) == ("text" in learning)
+    assert ({"pooling", "image_head"} <= moved) == ("image" in learning)
+    assert {"fusion", "head", "text_head"} <= moved
 
 
-def test_it_learns_the_classes_and_where_to_look() -> None:
-    model, lines = _train(CurriculumConfig(image_first=20, joint=20, consolidate=10))
-    held = _cohort(30, 1)
-    hits = 0
-    for bag, ids in zip(held, _text_of(held)(None), strict=True):
-        features = torch.from_numpy(bag.features)[None]
-        with torch.inference_mode():
-            image = model.answer_image(features, torch.ones(1, 40, dtype=torch.bool))
-            hits += int(model.answer_fused(image, ids[None]).fused_logits.argmax()) == bag.slide.label
-    assert hits >= 27
-    attention: list[npt.NDArray[np.float32]] = attention_of(model, held)
-    assert np.mean([a[:8].mean() for a in attention]) > 2 * np.mean([a[8:].mean() for a in attention])
-    assert len(lines) == 5
+def _epoch(model: Mmlnb, bags: tuple, phase: Phase) -> tuple[float, float]:
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    return train_epoch(
+        model, optimiser, bags, told(bags).ids(model), phase, OptimiserConfig(), np.random.default_rng(0)
+    )
 
 
-def test_frozen_parts_stay_as_they_are() -> None:
-    torch.manual_seed(0)
+def test_features_are_standardised_by_all_training_tiles_also_from_the_disk(tmp_path: Path) -> None:
+    bags = make_bags(9, 3)
+    tiles = np.concatenate([bag.features for bag in bags])
     model = Mmlnb(SHAPE)
-    text_before = [p.clone() for p in model.text.parameters()]
-    image_before = [p.clone() for p in model.pooling.parameters()]
-    bags = _cohort(12, 0)
-    set_feature_statistics(model, bags)
-    image_first_only = CurriculumConfig(image_first=3, joint=1, consolidate=1)
-    seen: list[bool] = []
-
-    def text_of(attention: list[npt.NDArray[np.float32]]) -> torch.Tensor:
-        return _text_of(bags)(attention)
-
-    def watch(model: Mmlnb) -> None:
-        seen.append(all(torch.equal(a, b) for a, b in zip(text_before, model.text.parameters(), strict=True)))
-
-    hook = model.image_head.register_forward_hook(lambda *_: watch(model))
-    train_mmlnb(model, bags, text_of, OptimiserConfig(), image_first_only, seed=0, log=lambda _: None)
-    hook.remove()
-    assert all(seen[:3]), "the text branch moved while it should have been frozen"
-    assert not all(torch.equal(a, b) for a, b in zip(text_before, model.text.parameters(), strict=True))
-    assert not all(torch.equal(a, b) for a, b in zip(image_before, model.pooling.parameters(), strict=True))
+    mapped = []
+    for number, bag in enumerate(bags):
+        np.save(tmp_path / f"{number}.npy", bag.features)
+        mapped.append(replace(bag, features=np.load(tmp_path / f"{number}.npy", mmap_mode="r")))
+    set_feature_statistics(model, tuple(mapped))
+    np.testing.assert_allclose(model.feature_mean.numpy(), tiles.mean(axis=0), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(model.feature_scale.numpy(), 1 / tiles.std(axis=0), rtol=1e-5)
+    from_disk, from_memory = attention_of(model, tuple(mapped)), attention_of(model, bags)
+    assert all(np.array_equal(a, b) for a, b in zip(from_disk, from_memory, strict=True))

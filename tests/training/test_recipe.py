@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from pathlib import Path
 
 import pytest
 import yaml
 
-from napari_mmlnb.bundles.registry import load_bundle
+from napari_mmlnb.bundles.registry import bundle_folder, load_bundle
 from napari_mmlnb.errors import OutputError, RequestError
 from napari_mmlnb.inference.runner import classify
+from napari_mmlnb.phantom.slide import write_phantom
+from napari_mmlnb.phantom.truth import Subtype
 from napari_mmlnb.training.recipe import calibrate_again, train_from_config
 
 CONFIG = {
@@ -97,3 +101,87 @@ def test_an_output_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
     with pytest.raises(OutputError, match="out"):
         train_from_config(_write(tmp_path), tmp_path / "out", log=print)
+
+
+@pytest.fixture(scope="module")
+def own_slides(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four slides of each class, each of a patient of its own, with their table."""
+    folder = tmp_path_factory.mktemp("own")
+    rows = ["slide,class,patient"]
+    for number in range(12):
+        subtype: Subtype = ("ud", "pd", "d")[number % 3]  # type: ignore[assignment]
+        write_phantom(folder / f"Smith-{number}.tiff", subtype=subtype, seed=40 + number, size=(800, 800), mpp=0.5)
+        rows.append(f"Smith-{number}.tiff,{subtype},Smith {number}")
+    (folder / "cohort.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def test_slides_of_ones_own_are_split_by_patient_selected_and_reported(own_slides: Path, tmp_path: Path) -> None:
+    cohort = {"kind": "slides", "table": str(own_slides / "cohort.csv")}
+    lines: list[str] = []
+    folder = train_from_config(_write(tmp_path, cohort=cohort), tmp_path / "out", log=lines.append)
+    bundle = load_bundle(folder)
+    record = json.loads((folder / "scores.json").read_text())
+    for branch in ("fused", "image", "text"):
+        assert record[branch]["patients"] == 3
+        assert sum(map(sum, record[branch]["confusion"])) == 3
+        low, high = record[branch]["intervals"]["f1"]
+        assert 0 <= low <= high <= 1
+    run = tmp_path / "out" / "tiny.run"
+    rows = list(csv.DictReader((run / "predictions.csv").open(encoding="utf-8")))
+    assert len(rows) == 3
+    assert all(row["slide"].startswith("Smith") for row in rows), "whoever trains may look them up"
+    assert len(list(csv.DictReader((run / "epochs.csv").open(encoding="utf-8")))) == 11
+    assert list(run.glob("tensorboard/events*"))
+    card = (folder / "MODEL_CARD.md").read_text()
+    assert "12 slides of 12 patients" in card
+    assert "reported slides of 3 patients, 95 % intervals" in card
+    assert "Synthetic" not in card
+    texts = [path.read_text() for path in folder.iterdir() if path.suffix in {".md", ".log", ".json", ".yaml"}]
+    assert not any("Smith" in text for text in (*texts, *lines)), "what is passed on names no patient"
+    answer = classify(own_slides / "Smith-0.tiff", bundle)
+    assert answer.model.weights_sha256 == bundle.weights_sha256
+
+    again: list[str] = []
+    table = (own_slides / "cohort.csv").read_text().replace("Smith 3", "Miller")
+    (own_slides / "renamed.csv").write_text(table)
+    cohort = {"kind": "slides", "table": str(own_slides / "renamed.csv")}
+    written = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "work").rglob("*.npy")}
+    train_from_config(_write(tmp_path, cohort=cohort), tmp_path / "out", log=again.append)
+    assert written == {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "work").rglob("*.npy")}, (
+        "features outlive another table"
+    )
+
+
+def test_a_class_can_rest_on_the_words_of_a_describing_model(own_slides: Path, tmp_path: Path) -> None:
+    describing = {"model": str(bundle_folder("nb-phantom") / "describer"), "name": "spoken", "licence": "BSD-3-Clause"}
+    changes = {
+        "cohort": {"kind": "slides", "table": str(own_slides / "cohort.csv")},
+        "describer": "own",
+        "describing": {**describing, "generation": {"temperature": 0, "repetition_penalty": 1, "max_new_tokens": 64}},
+        "curriculum": {"image_first": 1, "joint": 2, "consolidate": 1},
+    }
+    folder = train_from_config(_write(tmp_path, **changes), tmp_path / "out", log=lambda _: None)
+    bundle = load_bundle(folder)
+    assert bundle.spec.describer == "own"
+    assert bundle.spec.describing is not None
+    assert bundle.spec.describing.name == "spoken"
+    answer = classify(own_slides / "Smith-1.tiff", bundle)
+    assert answer.generated is not None
+    assert answer.generated.describer == "spoken"
+    assert answer.generated.fused, "the class rests on its words"
+    said = next((tmp_path / "out" / "work").rglob("words-*.jsonl")).read_text()
+    assert len(said.splitlines()) >= 24
+    train_from_config(_write(tmp_path, **changes), tmp_path / "out", log=lambda _: None)
+    assert next((tmp_path / "out" / "work").rglob("words-*.jsonl")).read_text() == said, "nothing is asked twice"
+    assert load_bundle(folder).weights_sha256 == bundle.weights_sha256
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"describer": "own"}, {"describing": {"model": "m", "name": "n", "licence": "l"}}],
+    ids=["no model", "idle"],
+)
+def test_describer_and_describing_go_together(tmp_path: Path, changes: dict[str, object]) -> None:
+    with pytest.raises(RequestError, match="describing"):
+        train_from_config(_write(tmp_path, **changes), tmp_path / "out", log=print)

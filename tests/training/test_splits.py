@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_mmlnb.errors import RequestError
-from napari_mmlnb.training.splits import Split, split_as_given, split_as_published, split_by_patient
+from napari_mmlnb.training.splits import (
+    SLIDE_PARTS,
+    Split,
+    split_as_given,
+    split_as_published,
+    split_by_patient,
+    split_slides,
+)
 
 NAMES = ("ud", "pd", "d")
 
@@ -84,3 +91,33 @@ def test_the_published_split_says_what_it_is() -> None:
     assert not set(split.train) & set(split.report)
     with pytest.raises(RequestError, match="too few"):
         split_as_published(3)
+
+
+@given(st.integers(0, 1000), st.integers(15, 60))
+@settings(max_examples=40, deadline=None)
+def test_slides_of_a_patient_are_in_one_part_and_every_part_has_every_class(seed: int, patients: int) -> None:
+    classes, of = _cohort(seed, patients)
+    parts = split_slides(classes, of, NAMES, seed)
+    assert parts == split_slides(classes, of, NAMES, seed)
+    where: dict[str, set[str]] = {}
+    for part, patient in zip(parts, of, strict=True):
+        where.setdefault(patient, set()).add(part)
+    assert all(len(found) == 1 for found in where.values())
+    for part in SLIDE_PARTS:
+        assert {c for c, p in zip(classes, parts, strict=True) if p == part} == {0, 1, 2}, part
+
+
+def test_four_patients_of_each_class_are_enough_for_slides_and_three_are_not() -> None:
+    def cohort(patients: int) -> tuple[list[int], list[str]]:
+        return [n % 3 for n in range(patients)], [f"p{n}" for n in range(patients)]
+
+    assert sorted(split_slides(*cohort(12), NAMES, 0)) == sorted(SLIDE_PARTS * 3)
+    with pytest.raises(RequestError, match=r"The class d has 3 patients; at least 4 .* to calibrate"):
+        split_slides(*cohort(11), NAMES, 0)
+
+
+def test_most_patients_are_learned_from() -> None:
+    classes, of = [n % 3 for n in range(300)], [f"p{n}" for n in range(300)]
+    parts = split_slides(classes, of, NAMES, 0)
+    shares = {part: parts.count(part) / len(parts) for part in SLIDE_PARTS}
+    assert shares == pytest.approx({"train": 0.53, "selection": 0.11, "calibration": 0.16, "report": 0.2}, abs=0.03)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from napari_mmlnb.training.describing.loop import StepRecord
-
-CHECKPOINT_FILE = "checkpoint.pt"
+from napari_mmlnb.training.state_file import read_state, write_state
 
 
 @dataclass(frozen=True)
@@ -65,22 +62,21 @@ class Checkpoint:
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Write it whole or not at all."""
-    fresh = folder / f"{CHECKPOINT_FILE}.new"
     records = {
         "steps": [record.row() for record in checkpoint.steps],
         "epochs": [asdict(record) for record in checkpoint.epochs],
     }
-    torch.save({**vars(checkpoint), **records}, fresh)
-    fresh.replace(folder / CHECKPOINT_FILE)
+    write_state(folder, {**vars(checkpoint), **records})
 
 
 def read_checkpoint(folder: Path, digest: str) -> Checkpoint | None:
     """What a fine-tuning of the same thing has left; None where there is nothing, or it is damaged."""
+    content = read_state(folder, digest)
+    if content is None:
+        return None
     try:
-        content = torch.load(folder / CHECKPOINT_FILE, map_location="cpu", weights_only=True)
         steps = tuple(StepRecord(**row) for row in content.pop("steps"))
         epochs = tuple(EpochRecord(**row) for row in content.pop("epochs"))
-        kept = Checkpoint(**content, steps=steps, epochs=epochs)
-    except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError):
+        return Checkpoint(digest, **content, steps=steps, epochs=epochs)
+    except (KeyError, TypeError):
         return None
-    return kept if kept.digest == digest else None

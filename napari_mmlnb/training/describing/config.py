@@ -69,7 +69,9 @@ class DescribingConfig(Config):
         A step learns from batch x accumulation images. Where a batch does not fit into memory it is halved and
         accumulation doubled: the step stays the same.
     learning_rate, weight_decay : float
-        Of AdamW, falling linearly to zero, without warm-up.
+        Of AdamW, falling linearly to zero.
+    warm_up : float
+        Share of the steps over which the rate first rises, linearly; none as published.
     choice : str
         Which epoch is kept: the "best" by loss on the part `selection`, or the "last", as published.
     gradient_checkpointing : bool
@@ -109,6 +111,7 @@ class DescribingConfig(Config):
     accumulation: Count = 4
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    warm_up: Annotated[float, Field(ge=0, lt=1)] = 0.0
     choice: Literal["best", "last"] = "best"
     gradient_checkpointing: bool = True
     precision: Precision = "auto"

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from napari_mmlnb.training.board import Board
 from napari_mmlnb.training.describing.adapter import learning_weights, set_weights, teach
-from napari_mmlnb.training.describing.board import Board
 from napari_mmlnb.training.describing.checkpoint import Checkpoint, EpochRecord, read_checkpoint, write_checkpoint
 from napari_mmlnb.training.describing.config import DescribingConfig
 from napari_mmlnb.training.describing.lessons import Lessons
@@ -113,18 +113,20 @@ class Course:
         teach(self.model)
         for number in range(len(self.records) - epoch * self.in_epoch, self.in_epoch):
             self._step(epoch, turn[number * self.images : (number + 1) * self.images].tolist())
-            board.step(self.records[-1])
+            board.add(
+                len(self.records), {"loss": self.records[-1].loss, "learning_rate": self.records[-1].learning_rate}
+            )
             if len(self.records) % self.config.checkpoint_steps == 0:
                 self._keep()
         self.epochs.append(self._over(epoch))
-        board.epoch(self.epochs[-1], len(self.records))
+        board.add(len(self.records), {"selection_loss": self.epochs[-1].selection_loss})
         if self.epochs[-1] is min(self.epochs, key=_by_selection):
             self.best = self._adapter()
         self._keep()
 
     def _step(self, epoch: int, rows: Sequence[int]) -> None:
         config, step, total = self.config, len(self.records), self.in_epoch * self.config.epochs
-        rate, batch = learning_rate(step, total, config.learning_rate), self.steps.batch
+        rate, batch = learning_rate(step, total, config.learning_rate, config.warm_up), self.steps.batch
         # Seeded by the step alone, so that a course that goes on drops out what it would have dropped.
         loss, tokens = self.steps.learn(rows, rate, config.seed * 100_003 + step)
         if self.steps.batch < batch:

@@ -76,9 +76,12 @@ class TokenLosses:
         return float(self.loss.sum() / self.tokens.sum())
 
 
-def learning_rate(step: int, steps: int, highest: float) -> float:
-    """Falls linearly from the highest at step 0 to nothing at `steps`; no warm-up."""
-    return highest * (steps - step) / steps
+def learning_rate(step: int, steps: int, highest: float, warm_up: float = 0.0) -> float:
+    """The rate of a step, counted from 0: rises linearly over the share `warm_up`, then falls to nothing at `steps`."""
+    rising = round(warm_up * steps)
+    if step < rising:
+        return highest * (step + 1) / (rising + 1)
+    return highest * (steps - step) / (steps - rising)
 
 
 def order(rows: Rows, seed: int, epoch: int) -> Rows:

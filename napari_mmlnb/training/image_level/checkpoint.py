@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from napari_mmlnb.training.image_level.loop import EpochRecord
-
-CHECKPOINT_FILE = "checkpoint.pt"
+from napari_mmlnb.training.state_file import read_state, write_state
 
 
 @dataclass(frozen=True)
@@ -43,18 +40,16 @@ class Checkpoint:
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Write it whole or not at all."""
-    fresh = folder / f"{CHECKPOINT_FILE}.new"
-    content = {**vars(checkpoint), "records": [record.row() for record in checkpoint.records]}
-    torch.save(content, fresh)
-    fresh.replace(folder / CHECKPOINT_FILE)
+    write_state(folder, {**vars(checkpoint), "records": [record.row() for record in checkpoint.records]})
 
 
 def read_checkpoint(folder: Path, digest: str) -> Checkpoint | None:
     """What a training of the same thing has left; None where there is nothing, or it is damaged."""
-    try:
-        content = torch.load(folder / CHECKPOINT_FILE, map_location="cpu", weights_only=True)
-        records = tuple(EpochRecord(**row) for row in content.pop("records"))
-        kept = Checkpoint(**content, records=records)
-    except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError):
+    content = read_state(folder, digest)
+    if content is None:
         return None
-    return kept if kept.digest == digest else None
+    try:
+        records = tuple(EpochRecord(**row) for row in content.pop("records"))
+        return Checkpoint(digest, **content, records=records)
+    except (KeyError, TypeError):
+        return None

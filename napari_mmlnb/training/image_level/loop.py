@@ -100,6 +100,10 @@ class EpochRecord:
         """For a table."""
         return asdict(self)
 
+    def scalars(self) -> dict[str, float]:
+        """For TensorBoard."""
+        return {name: getattr(self, name) for name in ("alpha", "loss", "selection_f1", "selection_f1_image", "gate")}
+
 
 def gate_words(gate: float) -> str:
     """A gate for a person; nothing where there is none."""

@@ -19,6 +19,7 @@ from napari_mmlnb import __version__
 from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.errors import OutputError, RequestError
 from napari_mmlnb.inference.device import choose_device
+from napari_mmlnb.training.board import Board
 from napari_mmlnb.training.config import read_as
 from napari_mmlnb.training.curriculum import Phase
 from napari_mmlnb.training.image_level.arms import ARMS
@@ -239,7 +240,7 @@ class _Training:
             self.log(f"going on after epoch {len(records)}")
         curriculum = config.curriculum
         total = curriculum.image_first + curriculum.joint + curriculum.consolidate
-        with _Board(self.folder, len(records)) as board:
+        with Board(self.folder, len(records)) as board:
             for epoch in range(len(records), total):
                 phase = self.arm.phase(epoch, curriculum)
                 # Of the epoch alone, so that a training that goes on draws what it would have drawn.
@@ -252,7 +253,7 @@ class _Training:
                     best = _copy(self.model)
                 records.append(record)
                 self.log(record.line())
-                board.add(record)
+                board.add(record.epoch, record.scalars())
                 if self._is_over(records, phase):
                     self.log(f"no better epoch for {config.patience}: ends here")
                     break
@@ -313,33 +314,6 @@ class _Training:
             }
             for row, fused, image, gate in zip(rows, said.fused, said.image, said.gate, strict=True)
         ]
-
-
-class _Board:
-    """TensorBoard's scalars, where it is installed."""
-
-    def __init__(self, folder: Path, done: int) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - the extra `train`
-        except ImportError:
-            self._writer = None
-        else:
-            self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=done + 1)
-
-    def __enter__(self) -> _Board:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._writer is not None:
-            self._writer.close()
-
-    def add(self, record: EpochRecord) -> None:
-        if self._writer is None:
-            return
-        for name in ("alpha", "loss", "selection_f1", "selection_f1_image", "gate"):
-            value = getattr(record, name)
-            if np.isfinite(value):
-                self._writer.add_scalar(name, value, record.epoch)
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:

@@ -15,7 +15,8 @@ from PIL import Image, UnidentifiedImageError
 from napari_mmlnb.describe.base import Describer, EvidenceTile
 from napari_mmlnb.errors import OutputError, RequestError
 from napari_mmlnb.geometry import Region
-from napari_mmlnb.training.image_level.table import NEEDED, read_table
+from napari_mmlnb.training.csv_table import read_table
+from napari_mmlnb.training.image_level.table import NEEDED
 
 UNDESCRIBED = "Nothing was said."
 """Instead of a description of which nothing passed the guard; how often is told."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from napari_mmlnb.errors import RequestError
+from napari_mmlnb.training.csv_table import Row, class_numbers, read_table, refuse, refuse_classes
 
 NEEDED = ("file_name", "description", "class")
 PATIENT, PART = "patient", "split"
-_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -67,20 +65,14 @@ def read_cases(table: Path, images: Path, class_ids: Sequence[str]) -> tuple[Ima
         named twice, classes that are unknown, or descriptions that are empty. Rows are told by their number, the header
         being the first.
     """
-    rows = read_table(table)
-    _refuse(rows, lambda row: not row["description"], table, "have no description", "Describe them, or leave them out.")
-    numbers = {**{str(number): number for number in range(len(class_ids))}, **{c: i for i, c in enumerate(class_ids)}}
-    _refuse(
-        rows,
-        lambda row: row["class"] not in numbers,
-        table,
-        f"name a class that is none of {', '.join(class_ids)}",
-        "Name the classes in the configuration as the table does.",
-    )
+    rows = read_table(table, NEEDED)
+    refuse(rows, lambda row: not row["description"], table, "have no description", "Describe them, or leave them out.")
+    refuse_classes(rows, class_ids, table)
+    numbers = class_numbers(class_ids)
     times = Counter(row["file_name"] for row in rows)
-    _refuse(rows, lambda row: times[row["file_name"]] > 1, table, "name a file that another row names too", "")
-    _refuse(rows, lambda row: not _is_below(row["file_name"]), table, "name a file outside of the folder of images", "")
-    _refuse(
+    refuse(rows, lambda row: times[row["file_name"]] > 1, table, "name a file that another row names too")
+    refuse(rows, lambda row: not _is_below(row["file_name"]), table, "name a file outside of the folder of images")
+    refuse(
         rows,
         lambda row: not (images / row["file_name"]).is_file(),
         table,
@@ -90,54 +82,11 @@ def read_cases(table: Path, images: Path, class_ids: Sequence[str]) -> tuple[Ima
     return tuple(_case(row, images, numbers) for row in rows)
 
 
-Row = dict[str, str]
-
-
 def _case(row: Row, images: Path, numbers: Mapping[str, int]) -> ImageCase:
     name, label = row["file_name"], numbers[row["class"]]
     return ImageCase(name, images / name, row["description"], label, row.get(PATIENT, ""), row.get(PART, ""))
 
 
-def read_table(table: Path, needed: Sequence[str] = NEEDED) -> list[Row]:
-    """Rows of a CSV file by column, blanks around values removed.
-
-    Raises
-    ------
-    RequestError
-        If it cannot be read, lacks a column that is needed, or has no rows.
-    """
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in needed if name not in (reader.fieldnames or ())]
-            if missing:
-                raise RequestError(
-                    f"The table {table.name} has no column {missing[0]!r}.", f"It needs {', '.join(needed)}."
-                )
-            rows = [{name: (value or "").strip() for name, value in row.items() if name is not None} for row in reader]
-    except OSError as error:
-        raise RequestError(f"The table {table} cannot be read: {error.strerror}.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise RequestError(
-            f"The table {table.name} is no CSV in UTF-8.", "Save it as CSV, encoded in UTF-8."
-        ) from error
-    if not rows:
-        raise RequestError(f"The table {table.name} has no rows.")
-    return rows
-
-
 def _is_below(name: str) -> bool:
     path = PurePosixPath(name.replace("\\", "/"))
     return bool(name) and not path.is_absolute() and ".." not in path.parts and ":" not in name
-
-
-def _refuse(rows: list[Row], wrong: Callable[[Row], bool], table: Path, what: str, remedy: str) -> None:
-    lines = list(_lines(rows, wrong))
-    if lines:
-        shown = ", ".join(map(str, lines[:_SHOWN])) + (", ..." if len(lines) > _SHOWN else "")
-        raise RequestError(f"{len(lines)} of {len(rows)} rows of {table.name} {what}: row {shown}.", remedy)
-
-
-def _lines(rows: list[Row], wrong: Callable[[Row], bool]) -> Iterator[int]:
-    """Rows that are wrong, counted from 2: the header is the first."""
-    return (number for number, row in enumerate(rows, start=2) if wrong(row))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,16 @@ def test_the_loss_is_that_of_transformers(model: Path, folder: Path) -> None:
 def test_the_learning_rate_falls_to_nothing_in_a_line() -> None:
     rates = [learning_rate(step, 4, 1e-4) for step in range(4)]
     assert rates == pytest.approx([1e-4, 0.75e-4, 0.5e-4, 0.25e-4])
+
+
+def test_with_a_warm_up_the_learning_rate_first_rises() -> None:
+    rates = [learning_rate(step, 100, 1e-3, 0.1) for step in range(101)]
+    assert rates.index(max(rates)) == 10
+    assert max(rates) == pytest.approx(1e-3)
+    assert all(a < b for a, b in pairwise(rates[:11]))
+    assert all(a > b for a, b in pairwise(rates[10:]))
+    assert rates[0] > 0
+    assert rates[100] == 0
 
 
 def test_each_epoch_has_an_order_of_its_own() -> None:

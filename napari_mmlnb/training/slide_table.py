@@ -1,0 +1,180 @@
+"""Slides with their classes: a CSV with slide, class and patient, all of it checked before anything is learned."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_mmlnb.digest import file_sha256
+from napari_mmlnb.errors import MmlnbError, RequestError
+from napari_mmlnb.slides.slide import open_slide
+from napari_mmlnb.training.cohort import Cohort, CohortSlide
+from napari_mmlnb.training.config import SlideCohortConfig
+from napari_mmlnb.training.csv_table import Row, class_numbers, read_table, refuse, refuse_classes
+from napari_mmlnb.training.splits import SLIDE_PARTS, check_parts, split_slides
+
+NEEDED = ("slide", "class", "patient")
+MPP, PART = "mpp", "split"
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class SlideCase:
+    """One row.
+
+    Parameters
+    ----------
+    path : Path
+        The slide.
+    label : int
+        Number of its class.
+    patient : str
+        Whose it is.
+    row : int
+        Of the table, the header being the first.
+    mpp : float, optional
+        Micrometres per level-0 pixel, where the table says.
+    part : str
+        Of the cohort; empty where the table does not say.
+    """
+
+    path: Path
+    label: int
+    patient: str
+    row: int
+    mpp: float | None
+    part: str
+
+
+def read_slide_cases(table: Path, class_ids: Sequence[str]) -> tuple[SlideCase, ...]:
+    """Read a table of slides. The slides themselves are not opened.
+
+    Parameters
+    ----------
+    table : Path
+        CSV in UTF-8 with a header: `slide` (a path, counted from the table's folder), `class` and `patient`; and if
+        wanted `mpp` and `split`.
+    class_ids : sequence of str
+        A row names one, or its number in this order.
+
+    Raises
+    ------
+    RequestError
+        If the table cannot be read or lacks a column; or rows name no patient, an unknown class, a slide that is not
+        there or that another row names too, or a scale that is none. Rows are told by their number.
+    """
+    rows = read_table(table, NEEDED)
+    refuse(
+        rows,
+        lambda row: not row["patient"],
+        table,
+        "name no patient",
+        "Fill the column patient; without it nobody can tell whether what is reported was learned.",
+    )
+    refuse_classes(rows, class_ids, table)
+    refuse(rows, lambda row: not row["slide"], table, "name no slide")
+    times = Counter((table.parent / row["slide"]).resolve() for row in rows)
+    refuse(
+        rows,
+        lambda row: times[(table.parent / row["slide"]).resolve()] > 1,
+        table,
+        "name a slide that another row names too",
+    )
+    refuse(
+        rows,
+        lambda row: not (table.parent / row["slide"]).exists(),
+        table,
+        "name a slide that is not there",
+        "Paths count from the table's folder.",
+    )
+    refuse(rows, lambda row: not _is_scale(row.get(MPP, "")), table, "have no scale in the column mpp (µm per pixel)")
+    numbers = class_numbers(class_ids)
+    return tuple(_case(row, number, table, numbers[row["class"]]) for number, row in enumerate(rows, start=2))
+
+
+def read_cohort(
+    config: SlideCohortConfig, class_ids: tuple[str, ...], base: Path, seed: int, log: Callable[[str], None]
+) -> Cohort:
+    """The slides of a table, opened once to see that they can be, and split by patient.
+
+    Parameters
+    ----------
+    config : SlideCohortConfig
+        Its table counts from `base`.
+    class_ids : tuple of str
+        In the order of the labels.
+    base : Path
+        Folder of the configuration.
+    seed : int
+        Of the split.
+    log : callable
+        Told a line at a time.
+
+    Raises
+    ------
+    RequestError
+        As `read_slide_cases` and the splits; and if a slide cannot be opened, has no scale, or is the same as another
+        under another name: one of the two might be learned and the other reported.
+    """
+    table = base / config.table
+    cases = read_slide_cases(table, class_ids)
+    patients = [case.patient for case in cases]
+    if config.split == "given":
+        check_parts([case.part for case in cases], patients, SLIDE_PARTS)
+        parts = tuple(part for case in cases for part in SLIDE_PARTS if part == case.part)
+    else:
+        parts = split_slides([case.label for case in cases], patients, class_ids, seed)
+    _check_slides(cases, table)
+    counts = Counter(parts)
+    told = ", ".join(f"{counts[part]} {part}" for part in SLIDE_PARTS)
+    log(f"{len(cases)} slides of {len(set(patients))} patients; {told}")
+    slides = tuple(
+        CohortSlide(case.path, case.label, part, case.patient, f"row {case.row}", case.mpp)
+        for case, part in zip(cases, parts, strict=True)
+    )
+    card = (
+        f"{len(cases)} slides of {len(set(patients))} patients, of a table with SHA-256 {file_sha256(table)}: {told} "
+        f"(split: {config.split}). No patient is in two parts."
+    )
+    return Cohort(slides, card, real=True)
+
+
+def _check_slides(cases: tuple[SlideCase, ...], table: Path) -> None:
+    """Open every slide: hours of work should not end at the last one."""
+    problems: dict[int, str] = {}
+    seen: dict[str, int] = {}
+    for case in cases:
+        try:
+            with open_slide(case.path, mpp=case.mpp) as slide:
+                first = seen.setdefault(slide.fingerprint, case.row)
+        except MmlnbError as error:
+            problems[case.row] = error.problem.replace(str(case.path), "it")
+            continue
+        if first != case.row:
+            problems[case.row] = f"It is the slide of row {first} under another name."
+    if problems:
+        shown = " ".join(f"Row {row}: {why}" for row, why in list(problems.items())[:_SHOWN])
+        raise RequestError(
+            f"{len(problems)} of {len(cases)} slides of {table.name} cannot be used. {shown}",
+            "Mend them or leave them out; a missing scale can be given in the column mpp.",
+        )
+
+
+def _is_scale(text: str) -> bool:
+    if not text:
+        return True
+    try:
+        value = float(text)
+    except ValueError:
+        return False
+    return math.isfinite(value) and value > 0
+
+
+def _case(row: Row, number: int, table: Path, label: int) -> SlideCase:
+    mpp = row.get(MPP, "")
+    return SlideCase(
+        table.parent / row["slide"], label, row["patient"], number, float(mpp) if mpp else None, row.get(PART, "")
+    )
