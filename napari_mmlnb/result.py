@@ -145,6 +145,7 @@ class GeneratedDescription(_Record):
     """What a describing model said of the evidence tiles, beside what was measured on them.
 
     Nothing is decided by it but where `fused` says so. `sentences` are of the slide, made from those of its `tiles`.
+    `model` is which of a server's models spoke, where one did.
     `faults` are {rank of a tile: why words were left out}; `fallback` says why there are none at all, and what is shown
     instead; empty where the model spoke.
     """
@@ -152,12 +153,18 @@ class GeneratedDescription(_Record):
     describer: str
     licence: str
     sends_to: str = ""
+    model: str = ""
     sentences: tuple[GeneratedSentence, ...] = ()
     tiles: tuple[GeneratedSentence, ...] = ()
     faults: dict[int, tuple[str, ...]] = Field(default_factory=dict)
     fallback: str = ""
     fused: bool = False
     seconds: Annotated[float, Field(ge=0)] = 0.0
+
+    @property
+    def speaker(self) -> str:
+        """The describer by name, with the model that it asked."""
+        return f"{self.describer} ({self.model})" if self.model else self.describer
 
     @property
     def contradicted(self) -> int:

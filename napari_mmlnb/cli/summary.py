@@ -78,7 +78,7 @@ def _description(result: RunResult) -> Iterator[str]:
         return
     where = f"; tiles were sent to {said.sends_to}" if said.sends_to else ""
     tiles = {rank for sentence in said.tiles for rank in sentence.evidence}
-    yield f"Description by {said.describer} ({said.licence or 'licence unknown'}{where}), {len(tiles)} tiles:"
+    yield f"Description by {said.speaker} ({said.licence or 'licence unknown'}{where}), {len(tiles)} tiles:"
     for sentence in said.sentences:
         against = f" [contradicted, {sentence.contradicted_by}]" if sentence.contradicted_by else ""
         yield f"  {sentence.text}{against}"

@@ -81,6 +81,8 @@ class DescriberFacts:
         Whether a model speaks, whose words may be wrong, and not a measurement.
     sends_to : str
         Address that the tiles are sent to; empty where they stay in this process.
+    model : str
+        Which of a server's models answers; empty while that is not known, and where there is no server.
     """
 
     name: str
@@ -89,12 +91,16 @@ class DescriberFacts:
     extra: str = ""
     generates: bool = False
     sends_to: str = ""
+    model: str = ""
 
 
 class Describer(Protocol):
     """Tiles in, sentences out."""
 
-    facts: DescriberFacts
+    @property
+    def facts(self) -> DescriberFacts:
+        """What is known of it."""
+        ...
 
     def describe(self, tiles: Sequence[EvidenceTile]) -> Iterator[TileDescription]:
         """Descriptions of the tiles, the complete ones in the tiles' order, each as soon as it is ready.

@@ -11,6 +11,7 @@ import base64
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,10 +70,15 @@ class ServerDescriber:
         address = ServerAddress.parse(request.server or DEFAULT_ADDRESS)
         if not (address.is_loopback or request.may_send):
             raise SendingRefusedError(NAME, str(address))
-        self.facts = server_facts(str(address))
+        self._address = str(address)
         self._request = request
         self._client = ChatClient(address, limits)
         self._model = request.server_model
+
+    @property
+    def facts(self) -> DescriberFacts:
+        """Facts of this server; its model is known when it was asked for, or from the first tile on."""
+        return replace(server_facts(self._address), model=self._model)
 
     def describe(self, tiles: Sequence[EvidenceTile]) -> Iterator[TileDescription]:
         """What the server's model says of each tile, one after the other, growing sentence by sentence.

@@ -253,6 +253,7 @@ class _Session:
             describer=facts.name,
             licence=facts.licence,
             sends_to=facts.sends_to,
+            model=self._shown.describer.facts.model if self._shown.describer is not None else "",
             sentences=tuple(self._held_against(s.text, s.evidence) for s in summary),
             tiles=tuple(self._held_against(text, (tile.rank,)) for tile in spoken for text in tile.sentences),
             faults=faults,

@@ -266,7 +266,7 @@ def _disagreement(said: GeneratedDescription) -> str:
 
 def _source(said: GeneratedDescription) -> str:
     """Who described under which licence, where the tiles went, and what the words are worth."""
-    parts = [f"Describer: {said.describer}" + (f" ({said.licence})." if said.licence else ".")]
+    parts = [f"Describer: {said.speaker}" + (f" ({said.licence})." if said.licence else ".")]
     if said.sends_to:
         parts.append(f"The tiles were sent to {said.sends_to}.")
     if not said.fallback:

@@ -244,7 +244,7 @@ def span_words(span: tuple[int, int]) -> str:
 
 def says_title(said: GeneratedDescription) -> str:
     """Whose words follow."""
-    return "" if said.fallback else f"What {said.describer} says it sees"
+    return "" if said.fallback else f"What {said.speaker} says it sees"
 
 
 def disagreement_line(said: GeneratedDescription) -> str:

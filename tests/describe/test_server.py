@@ -53,6 +53,15 @@ def test_sentences_come_as_they_are_said() -> None:
     assert not any(d.faults for d in said)
 
 
+def test_it_knows_which_model_answers() -> None:
+    with serve_chat("good") as chat:
+        assert ServerDescriber(asked(chat)).facts.model == "m"
+        describer = ServerDescriber(asked(chat, server_model=""))
+        assert describer.facts.model == ""
+        list(describer.describe(tiles()))
+        assert describer.facts.model == describer._model != ""
+
+
 def test_the_first_sentence_is_there_before_the_answer_ends() -> None:
     with serve_chat("never_ends") as chat:
         answer = ServerDescriber(asked(chat)).describe(tiles())

@@ -25,6 +25,7 @@ from napari_mmlnb.inference.settings import RunSettings, RunUpdate
 from napari_mmlnb.result import GeneratedDescription, RunResult, Sentence
 from napari_mmlnb.slides.slide import Slide, open_slide
 from tests.bundle_factory import make_bundle
+from tests.describe.chat_server import serve_chat
 from tests.describer_factory import FACTS, SAID, MadeUpDescriber, register
 
 ASKED = RunSettings(describer="made-up", runtime="torch-float32")
@@ -342,6 +343,13 @@ def test_a_password_in_the_address_is_refused_and_not_repeated() -> None:
     with pytest.raises(RequestError, match="user name or password") as caught:
         RunSettings(server="http://me:secret@127.0.0.1/v1")
     assert "secret" not in str(caught.value)
+
+
+def test_the_record_names_the_model_that_the_server_answered_with(bundle: Bundle, slide: Slide) -> None:
+    with serve_chat("good", models=["the-one"]) as chat:
+        said = classify(slide, bundle, settings=replace(PLAIN, server=chat.url)).generated
+    assert said is not None
+    assert (said.describer, said.model, said.speaker) == ("server", "the-one", "server (the-one)")
 
 
 def test_a_server_s_address_is_recorded_without_its_query(
