@@ -138,7 +138,7 @@ class TrainConfig(Config):
     describing : OwnDescriberConfig, optional
         For `describer: own`.
     patience : int, optional
-        End after so many epochs without a better one in the last phase; all are run by default. Needs slides to select
+        End after so many epochs of the last phase without a better F1; all are run by default. Needs slides to select
         on.
     checkpoint_epochs : int
         A training that is stopped loses at most about so many epochs.

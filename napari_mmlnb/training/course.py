@@ -115,7 +115,7 @@ class Course:
                 if epoch < len(self.records):
                     continue
                 if self._is_over():
-                    self.log(f"no better epoch for {self.config.patience}: ends here")
+                    self.log(f"no better F1 for {self.config.patience} epochs: ends here")
                     break
                 if epoch and epoch % EPOCHS_BETWEEN_TEXTS == 0:
                     ids = self.train.ids(self.model)
@@ -186,11 +186,11 @@ class Course:
         return max(able, key=_merit)
 
     def _is_over(self) -> bool:
-        """Whether the last phase has gone on for long enough without a better epoch."""
+        """Whether the last phase has gone on for long enough without a better F1; the loss may fall for ever."""
         patience = self.config.patience
         if patience is None or not self.selection.bags or not self.records or self.records[-1].alpha < 1:
             return False
-        last = [_merit(record) for record in self.records if record.phase == self.records[-1].phase]
+        last = [record.selection_f1 for record in self.records if record.phase == self.records[-1].phase]
         return len(last) > patience and max(last[-patience:]) <= max(last[:-patience])
 
     def _weights(self) -> dict[str, Tensor]:

@@ -11,29 +11,29 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from napari_mmlnb.models.mmlnb import Mmlnb
+from napari_mmlnb.training.checkpoint import EpochRecord
 from napari_mmlnb.training.config import TrainConfig
 from napari_mmlnb.training.course import Course, Learned, Told
+from napari_mmlnb.training.curriculum import Phase
 from napari_mmlnb.training.loop import answer_bag, attention_of, set_feature_statistics
-from tests.training.told_slides import NO_SLIDES, SHAPE, make_bags, told
+from tests.training.told_slides import NO_SLIDES, SHAPE, TINY, make_bags, told
 
 CONFIG = {
-    "name": "tiny",
-    "version": "0",
-    "summary": "A training in miniature.",
-    "notice": "For tests.",
-    "task": "Subtype of phantoms",
-    "licence": "BSD-3-Clause",
-    "classes": [{"id": c, "label": c, "colour": "#CC3311"} for c in ("ud", "pd", "d")],
-    "cohort": {"kind": "phantom", "train_per_class": 1, "calibration_per_class": 1, "first_seed": 1},
+    **TINY,
     "optimiser": {"learning_rate": 3e-3},
-    "curriculum": {"image_first": 10, "joint": 20, "consolidate": 10},
+    "curriculum": {"image_first": 5, "joint": 10, "consolidate": 5},
 }
 
 
-def _course(folder: Path, selection: Told = NO_SLIDES, log: Any = None, **changes: object) -> tuple[Course, Mmlnb]:
+LONG = {"image_first": 20, "joint": 20, "consolidate": 10}
+
+
+def _course(
+    folder: Path, selection: Told = NO_SLIDES, log: Any = None, slides: int = 18, **changes: object
+) -> tuple[Course, Mmlnb]:
     torch.manual_seed(0)
     config = TrainConfig.model_validate({**CONFIG, **changes})
-    train = make_bags(45, 0)
+    train = make_bags(slides, 0)
     model = Mmlnb(SHAPE)
     set_feature_statistics(model, train)
     return Course(config, model, told(train), selection, folder, "digest", log or (lambda _: None)), model
@@ -41,7 +41,7 @@ def _course(folder: Path, selection: Told = NO_SLIDES, log: Any = None, **change
 
 def test_it_learns_the_classes_and_where_to_look(tmp_path: Path) -> None:
     lines: list[str] = []
-    course, model = _course(tmp_path, log=lines.append, curriculum={"image_first": 20, "joint": 20, "consolidate": 10})
+    course, model = _course(tmp_path, log=lines.append, slides=45, curriculum=LONG)
     learned = course.run()
     held = make_bags(30, 1)
     ids = told(held).ids(model)
@@ -73,9 +73,10 @@ def _run(folder: Path, stop_after: int | None = None) -> tuple[Learned | None, d
 
 
 def test_a_stopped_course_goes_on_to_the_same_end_bit_for_bit(tmp_path: Path) -> None:
-    whole, weights = _run(tmp_path / "whole") if (tmp_path / "whole").mkdir() is None else (None, {})
-    (tmp_path / "stopped").mkdir()
-    for at in (13, 27):
+    for name in ("whole", "stopped"):
+        (tmp_path / name).mkdir()
+    whole, weights = _run(tmp_path / "whole")
+    for at in (7, 13):
         _run(tmp_path / "stopped", stop_after=at)
     again, same = _run(tmp_path / "stopped")
     assert whole is not None
@@ -85,11 +86,11 @@ def test_a_stopped_course_goes_on_to_the_same_end_bit_for_bit(tmp_path: Path) ->
     assert all(torch.equal(tensor, same[name]) for name, tensor in weights.items())
     board = EventAccumulator(str(tmp_path / "stopped" / "tensorboard"))
     board.Reload()
-    assert [event.step for event in board.Scalars("selection_f1")] == list(range(1, 41)), "each epoch once"
+    assert [event.step for event in board.Scalars("selection_f1")] == list(range(1, 21)), "each epoch once"
 
 
 def test_a_damaged_or_foreign_checkpoint_is_not_gone_on_from(tmp_path: Path) -> None:
-    _run(tmp_path, stop_after=12)
+    _run(tmp_path, stop_after=7)
     whole = (tmp_path / "checkpoint.pt").read_bytes()
     (tmp_path / "checkpoint.pt").write_bytes(whole[: len(whole) // 2])
     lines: list[str] = []
@@ -112,9 +113,7 @@ def test_the_best_epoch_by_f1_then_loss_is_kept_and_none_of_the_first_phase(tmp_
     assert not model.training
 
 
-def _phase_of(record: Any) -> Any:
-    from napari_mmlnb.training.curriculum import Phase
-
+def _phase_of(record: EpochRecord) -> Phase:
     return Phase(record.phase, record.alpha, record.text_learns, record.image_learns)
 
 
@@ -125,11 +124,11 @@ def test_patience_ends_the_last_phase_only(tmp_path: Path) -> None:
         told(make_bags(12, 7, strength=1.5)),
         log=lines.append,
         patience=3,
-        curriculum={"image_first": 10, "joint": 20, "consolidate": 200},
+        curriculum={"image_first": 5, "joint": 10, "consolidate": 100},
     )
     learned = course.run()
     phases = [record.phase for record in learned.records]
-    assert phases.count("image first") == 10
-    assert phases.count("joint") == 20
-    assert 3 < phases.count("consolidate") < 200
-    assert "no better epoch for 3: ends here" in lines
+    assert phases.count("image first") == 5
+    assert phases.count("joint") == 10
+    assert 3 < phases.count("consolidate") < 100
+    assert "no better F1 for 3 epochs: ends here" in lines

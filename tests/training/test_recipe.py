@@ -15,34 +15,12 @@ from napari_mmlnb.inference.runner import classify
 from napari_mmlnb.phantom.slide import write_phantom
 from napari_mmlnb.phantom.truth import Subtype
 from napari_mmlnb.training.recipe import calibrate_again, train_from_config
-
-CONFIG = {
-    "name": "tiny",
-    "version": "0",
-    "summary": "A training in miniature.",
-    "notice": "For tests.",
-    "task": "Subtype of phantoms",
-    "licence": "BSD-3-Clause",
-    "classes": [
-        {"id": "ud", "label": "undifferentiated", "colour": "#CC3311"},
-        {"id": "pd", "label": "poorly differentiated", "colour": "#EE7733"},
-        {"id": "d", "label": "differentiating", "colour": "#0077BB"},
-    ],
-    "cohort": {
-        "kind": "phantom",
-        "train_per_class": 1,
-        "calibration_per_class": 1,
-        "first_seed": 1,
-        "size_px": [1100, 1100],
-    },
-    "model": {"image": 32, "text": 16, "text_layers": 1, "vocabulary": 120},
-    "curriculum": {"image_first": 4, "joint": 5, "consolidate": 2},
-}
+from tests.training.told_slides import TINY
 
 
 def _write(folder: Path, **changes: object) -> Path:
     path = folder / "config.yaml"
-    path.write_text(yaml.safe_dump({**CONFIG, **changes}))
+    path.write_text(yaml.safe_dump({**TINY, **changes}))
     return path
 
 

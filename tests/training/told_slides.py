@@ -16,6 +16,31 @@ FEATURES = 16
 SHAPE = MmlnbShape(features=FEATURES, classes=3, vocabulary=8, image=32, text=16, text_layers=1, max_tokens=4)
 
 
+TINY = {
+    "name": "tiny",
+    "version": "0",
+    "summary": "A training in miniature.",
+    "notice": "For tests.",
+    "task": "Subtype of phantoms",
+    "licence": "BSD-3-Clause",
+    "classes": [
+        {"id": "ud", "label": "undifferentiated", "colour": "#CC3311"},
+        {"id": "pd", "label": "poorly differentiated", "colour": "#EE7733"},
+        {"id": "d", "label": "differentiating", "colour": "#0077BB"},
+    ],
+    "cohort": {
+        "kind": "phantom",
+        "train_per_class": 1,
+        "calibration_per_class": 1,
+        "first_seed": 1,
+        "size_px": [1100, 1100],
+    },
+    "model": {"image": 32, "text": 16, "text_layers": 1, "vocabulary": 120},
+    "curriculum": {"image_first": 4, "joint": 5, "consolidate": 2},
+}
+"""A configuration for a training in miniature."""
+
+
 def make_bags(slides: int, seed: int, strength: float = 6) -> tuple[SlideBag, ...]:
     """Bags in which a fifth of the tiles carry a class-dependent sign, as weakly labelled slides do."""
     rng = np.random.default_rng(seed)
