@@ -57,7 +57,7 @@ def _evaluate_images(config: Path, out: Path) -> list[str]:
 
 
 def _evaluate_slides(config: Path, out: Path) -> list[str]:
-    from napari_mmlnb.training.slide_evaluation import evaluate_slides
+    from napari_mmlnb.training.slide_level.evaluation import evaluate_slides
 
     return evaluate_slides(config, out, log=tell)
 

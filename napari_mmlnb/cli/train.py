@@ -62,20 +62,20 @@ class Level:
 
 
 def _check_slides(config: Path) -> object:
-    from napari_mmlnb.training.config import read_config
+    from napari_mmlnb.training.slide_level.config import read_config
 
     return read_config(config)
 
 
 def _train_slides(config: Path, out: Path) -> str:
-    from napari_mmlnb.training.recipe import train_from_config
+    from napari_mmlnb.training.slide_level.recipe import train_from_config
 
     return f"Bundle written to {train_from_config(config, out, log=tell)}"
 
 
 def _calibrate(config: Path, bundle: str, out: Path) -> str:
     from napari_mmlnb.bundles.registry import bundle_folder
-    from napari_mmlnb.training.recipe import calibrate_again
+    from napari_mmlnb.training.slide_level.recipe import calibrate_again
 
     return f"Bundle written to {calibrate_again(config, bundle_folder(bundle), out, log=tell)}"
 

@@ -24,7 +24,7 @@ from napari_mmlnb.slides.slide import Slide, open_slide
 from napari_mmlnb.slides.tile_grid import TileGrid, build_tile_grid
 from napari_mmlnb.slides.tile_reader import TileReader
 from napari_mmlnb.slides.tissue import find_tissue
-from napari_mmlnb.training.cohort import CohortSlide
+from napari_mmlnb.training.slide_level.cohort import CohortSlide
 
 MOST_UNREADABLE = 0.02
 """Share of a slide's tiles; a slide that has lost more teaches something else than its class."""

@@ -13,8 +13,8 @@ from torch import Tensor
 from napari_mmlnb.bundles.calibration import Branch, Calibration, FamiliarityLimits
 from napari_mmlnb.errors import MissingExtraError
 from napari_mmlnb.models.mmlnb import Mmlnb
-from napari_mmlnb.training.bags import SlideBag
-from napari_mmlnb.training.loop import answer_bag
+from napari_mmlnb.training.slide_level.bags import SlideBag
+from napari_mmlnb.training.slide_level.loop import answer_bag
 
 ATTENTION_QUANTILE = 0.99
 _ROUNDING = 1e-9

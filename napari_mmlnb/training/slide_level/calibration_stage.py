@@ -13,11 +13,11 @@ from napari_mmlnb.bundles.bundle import TrainedParts
 from napari_mmlnb.bundles.calibration import Calibration
 from napari_mmlnb.describe.base import Describer
 from napari_mmlnb.models.familiarity import SlideFamiliarity
-from napari_mmlnb.training.bags import Optics, SlideBag
-from napari_mmlnb.training.calibrate import SlideLogits, calibrate, logits_of
-from napari_mmlnb.training.familiarity import familiarity_limits, fit_slides, slide_distances
-from napari_mmlnb.training.loop import attention_of
-from napari_mmlnb.training.texts import describe_cohort, slide_text
+from napari_mmlnb.training.slide_level.bags import Optics, SlideBag
+from napari_mmlnb.training.slide_level.calibrate import SlideLogits, calibrate, logits_of
+from napari_mmlnb.training.slide_level.familiarity import familiarity_limits, fit_slides, slide_distances
+from napari_mmlnb.training.slide_level.loop import attention_of
+from napari_mmlnb.training.slide_level.texts import describe_cohort, slide_text
 
 
 @dataclass(frozen=True)

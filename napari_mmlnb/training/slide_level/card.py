@@ -13,12 +13,12 @@ from napari_mmlnb.bundles.bundle import Bundle
 from napari_mmlnb.bundles.spec import CARD_FILE
 from napari_mmlnb.describe.measured import FACTS as MEASURED
 from napari_mmlnb.result import RESEARCH_USE
-from napari_mmlnb.training.calibrate import SlideLogits
-from napari_mmlnb.training.cohort import Cohort
-from napari_mmlnb.training.config import TrainConfig
 from napari_mmlnb.training.metrics import confusion_matrix
 from napari_mmlnb.training.score_tables import confusion_table, score_table
-from napari_mmlnb.training.slide_report import SlideReport
+from napari_mmlnb.training.slide_level.calibrate import SlideLogits
+from napari_mmlnb.training.slide_level.cohort import Cohort
+from napari_mmlnb.training.slide_level.config import TrainConfig
+from napari_mmlnb.training.slide_level.report import SlideReport
 from napari_mmlnb.training.splits import SlidePart
 
 _PARTS: Mapping[SlidePart, str] = MappingProxyType(

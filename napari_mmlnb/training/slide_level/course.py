@@ -13,14 +13,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from napari_mmlnb.models.mmlnb import Mmlnb
-from napari_mmlnb.training.bags import SlideBag
 from napari_mmlnb.training.board import Board
-from napari_mmlnb.training.calibrate import SlideLogits, logits_of
-from napari_mmlnb.training.checkpoint import Checkpoint, EpochRecord, read_checkpoint, write_checkpoint
-from napari_mmlnb.training.config import TrainConfig
 from napari_mmlnb.training.curriculum import IMAGE_FIRST, Phase, epochs
-from napari_mmlnb.training.loop import attention_of, train_epoch
 from napari_mmlnb.training.scores import score
+from napari_mmlnb.training.slide_level.bags import SlideBag
+from napari_mmlnb.training.slide_level.calibrate import SlideLogits, logits_of
+from napari_mmlnb.training.slide_level.checkpoint import Checkpoint, EpochRecord, read_checkpoint, write_checkpoint
+from napari_mmlnb.training.slide_level.config import TrainConfig
+from napari_mmlnb.training.slide_level.loop import attention_of, train_epoch
 
 EPOCHS_BETWEEN_TEXTS = 5
 _EPOCHS_A_LINE = 10

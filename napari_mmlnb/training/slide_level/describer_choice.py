@@ -8,8 +8,8 @@ from pathlib import Path
 from napari_mmlnb.describe.base import Describer
 from napari_mmlnb.describe.registry import DescriberRequest, create_describer
 from napari_mmlnb.digest import file_sha256
-from napari_mmlnb.training.config import TrainConfig
-from napari_mmlnb.training.kept_words import KeptWords
+from napari_mmlnb.training.slide_level.config import TrainConfig
+from napari_mmlnb.training.slide_level.kept_words import KeptWords
 
 
 def training_describer(config: TrainConfig, base: Path, work: Path) -> Describer:

@@ -26,7 +26,7 @@ from napari_mmlnb.slides.slide import open_slide
 from napari_mmlnb.training.config import Config, read_as
 from napari_mmlnb.training.score_tables import confusion_table, score_record, score_table
 from napari_mmlnb.training.scores import score_with_intervals
-from napari_mmlnb.training.slide_table import SlideCase, read_slide_cases
+from napari_mmlnb.training.slide_level.table import SlideCase, read_slide_cases
 
 RECORD_FILE, TABLE_FILE, SLIDES_FILE = "evaluation.json", "evaluation.md", "slides.csv"
 

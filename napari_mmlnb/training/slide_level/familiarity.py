@@ -9,7 +9,7 @@ from torch import Tensor
 
 from napari_mmlnb.bundles.calibration import FamiliarityLimits
 from napari_mmlnb.models.familiarity import Familiarity, SlideFamiliarity, slide_row
-from napari_mmlnb.training.bags import SlideBag
+from napari_mmlnb.training.slide_level.bags import SlideBag
 
 TILES_PER_SLIDE = 150
 SLIDE_RANK = 30

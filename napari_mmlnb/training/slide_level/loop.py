@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from napari_mmlnb.models.mmlnb import ImageAnswer, Mmlnb
-from napari_mmlnb.training.bags import SlideBag
-from napari_mmlnb.training.config import OptimiserConfig
 from napari_mmlnb.training.curriculum import Phase
+from napari_mmlnb.training.slide_level.bags import SlideBag
+from napari_mmlnb.training.slide_level.config import OptimiserConfig
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from pydantic import TypeAdapter
 
 from napari_mmlnb.phantom.slide import write_phantom
 from napari_mmlnb.phantom.truth import Subtype
-from napari_mmlnb.training.cohort import Cohort, CohortSlide
-from napari_mmlnb.training.config import PhantomCohortConfig
+from napari_mmlnb.training.slide_level.cohort import Cohort, CohortSlide
+from napari_mmlnb.training.slide_level.config import PhantomCohortConfig
 from napari_mmlnb.training.splits import SlidePart
 
 _SUBTYPE: TypeAdapter[Subtype] = TypeAdapter(Subtype)

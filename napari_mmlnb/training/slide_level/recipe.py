@@ -35,21 +35,21 @@ from napari_mmlnb.models.familiarity import Familiarity
 from napari_mmlnb.models.mmlnb import Mmlnb
 from napari_mmlnb.slides.slide import open_slide
 from napari_mmlnb.slides.tile_reader import TileReader
-from napari_mmlnb.training.bags import Optics, SlideBag, encode_cohort
-from napari_mmlnb.training.calibration_stage import calibrate_parts
-from napari_mmlnb.training.card import Measured, write_card
-from napari_mmlnb.training.cohort import Cohort
-from napari_mmlnb.training.config import PhantomCohortConfig, TrainConfig, read_config
-from napari_mmlnb.training.course import Course, Learned, Told
-from napari_mmlnb.training.describer_choice import training_describer
-from napari_mmlnb.training.familiarity import fit_familiarity
-from napari_mmlnb.training.loop import attention_of, set_feature_statistics, warm_up
-from napari_mmlnb.training.phantom_cohort import make_phantoms
-from napari_mmlnb.training.slide_report import report_slides
-from napari_mmlnb.training.slide_table import read_cohort
+from napari_mmlnb.training.slide_level.bags import Optics, SlideBag, encode_cohort
+from napari_mmlnb.training.slide_level.calibration_stage import calibrate_parts
+from napari_mmlnb.training.slide_level.card import Measured, write_card
+from napari_mmlnb.training.slide_level.cohort import Cohort
+from napari_mmlnb.training.slide_level.config import PhantomCohortConfig, TrainConfig, read_config
+from napari_mmlnb.training.slide_level.course import Course, Learned, Told
+from napari_mmlnb.training.slide_level.describer_choice import training_describer
+from napari_mmlnb.training.slide_level.familiarity import fit_familiarity
+from napari_mmlnb.training.slide_level.loop import attention_of, set_feature_statistics, warm_up
+from napari_mmlnb.training.slide_level.phantom_cohort import make_phantoms
+from napari_mmlnb.training.slide_level.report import report_slides
+from napari_mmlnb.training.slide_level.table import read_cohort
+from napari_mmlnb.training.slide_level.texts import Candidates, describe_cohort, slide_text
+from napari_mmlnb.training.slide_level.work import course_digest, work_folder
 from napari_mmlnb.training.splits import SLIDE_PARTS, SlidePart
-from napari_mmlnb.training.texts import Candidates, describe_cohort, slide_text
-from napari_mmlnb.training.work import course_digest, work_folder
 
 WARM_UP_EPOCHS = 30
 SELFTEST_TILES = 4

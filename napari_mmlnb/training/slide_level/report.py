@@ -14,11 +14,11 @@ import numpy.typing as npt
 from napari_mmlnb.bundles.bundle import Bundle
 from napari_mmlnb.bundles.calibration import Branch
 from napari_mmlnb.describe.base import Describer
-from napari_mmlnb.training.bags import Optics, SlideBag
-from napari_mmlnb.training.calibrate import SlideLogits
-from napari_mmlnb.training.calibration_stage import answer_cohort
 from napari_mmlnb.training.score_tables import score_record
 from napari_mmlnb.training.scores import ScoreReport, score_with_intervals
+from napari_mmlnb.training.slide_level.bags import Optics, SlideBag
+from napari_mmlnb.training.slide_level.calibrate import SlideLogits
+from napari_mmlnb.training.slide_level.calibration_stage import answer_cohort
 
 SCORES_FILE, PREDICTIONS_FILE = "scores.json", "predictions.csv"
 BRANCHES: tuple[Branch, ...] = ("fused", "image", "text")

@@ -11,9 +11,9 @@ from pathlib import Path
 from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.errors import MmlnbError, RequestError
 from napari_mmlnb.slides.slide import open_slide
-from napari_mmlnb.training.cohort import Cohort, CohortSlide
-from napari_mmlnb.training.config import SlideCohortConfig
 from napari_mmlnb.training.csv_table import Row, class_numbers, read_table, refuse, refuse_classes
+from napari_mmlnb.training.slide_level.cohort import Cohort, CohortSlide
+from napari_mmlnb.training.slide_level.config import SlideCohortConfig
 from napari_mmlnb.training.splits import SLIDE_PARTS, check_parts, split_slides
 
 NEEDED = ("slide", "class", "patient")

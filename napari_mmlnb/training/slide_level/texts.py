@@ -19,7 +19,7 @@ from napari_mmlnb.inference.evidence import select_evidence
 from napari_mmlnb.slides.slide import open_slide
 from napari_mmlnb.slides.tile_grid import TileGrid
 from napari_mmlnb.slides.tile_reader import TileReader
-from napari_mmlnb.training.bags import Optics, SlideBag
+from napari_mmlnb.training.slide_level.bags import Optics, SlideBag
 
 CANDIDATES = 24
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from napari_mmlnb import __version__
 from napari_mmlnb.inference.code_version import code_digest
-from napari_mmlnb.training.bags import Optics, SlideBag
-from napari_mmlnb.training.cohort import Cohort
-from napari_mmlnb.training.config import PhantomCohortConfig, TrainConfig
+from napari_mmlnb.training.slide_level.bags import Optics, SlideBag
+from napari_mmlnb.training.slide_level.cohort import Cohort
+from napari_mmlnb.training.slide_level.config import PhantomCohortConfig, TrainConfig
 
 
 def work_folder(config: TrainConfig, out: Path, optics: Optics, encoder_sha256: str) -> Path:

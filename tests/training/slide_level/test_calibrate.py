@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_mmlnb.errors import MissingExtraError
-from napari_mmlnb.training.calibrate import conformal_quantile, fit_temperature
+from napari_mmlnb.training.slide_level.calibrate import conformal_quantile, fit_temperature
 
 
 def test_overconfident_logits_are_cooled_by_the_factor_that_made_them_so() -> None:

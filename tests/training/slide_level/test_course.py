@@ -11,12 +11,12 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from napari_mmlnb.models.mmlnb import Mmlnb
-from napari_mmlnb.training.checkpoint import EpochRecord
-from napari_mmlnb.training.config import TrainConfig
-from napari_mmlnb.training.course import Course, Learned, Told
 from napari_mmlnb.training.curriculum import Phase
-from napari_mmlnb.training.loop import answer_bag, attention_of, set_feature_statistics
-from tests.training.told_slides import NO_SLIDES, SHAPE, TINY, make_bags, told
+from napari_mmlnb.training.slide_level.checkpoint import EpochRecord
+from napari_mmlnb.training.slide_level.config import TrainConfig
+from napari_mmlnb.training.slide_level.course import Course, Learned, Told
+from napari_mmlnb.training.slide_level.loop import answer_bag, attention_of, set_feature_statistics
+from tests.training.slide_level.told_slides import NO_SLIDES, SHAPE, TINY, make_bags, told
 
 CONFIG = {
     **TINY,

@@ -11,7 +11,7 @@ import yaml
 
 from napari_mmlnb.bundles.spec import LimitsSpec
 from napari_mmlnb.errors import RequestError
-from napari_mmlnb.training.slide_evaluation import evaluate_slides
+from napari_mmlnb.training.slide_level.evaluation import evaluate_slides
 from tests.bundle_factory import make_bundle
 
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from napari_mmlnb.models.familiarity import Familiarity
-from napari_mmlnb.training.bags import SlideBag
-from napari_mmlnb.training.cohort import CohortSlide
-from napari_mmlnb.training.familiarity import (
+from napari_mmlnb.training.slide_level.bags import SlideBag
+from napari_mmlnb.training.slide_level.cohort import CohortSlide
+from napari_mmlnb.training.slide_level.familiarity import (
     familiarity_limits,
     fit_familiarity,
     fit_slides,

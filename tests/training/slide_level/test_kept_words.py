@@ -11,7 +11,7 @@ from napari_mmlnb.describe.base import DescriberFacts, EvidenceTile, TileDescrip
 from napari_mmlnb.describe.spoken import summarise_spoken
 from napari_mmlnb.geometry import Region
 from napari_mmlnb.result import Description
-from napari_mmlnb.training.kept_words import KeptWords
+from napari_mmlnb.training.slide_level.kept_words import KeptWords
 
 
 class _Speaker:

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from napari_mmlnb.models.mmlnb import Mmlnb
-from napari_mmlnb.training.config import CurriculumConfig, OptimiserConfig
+from napari_mmlnb.training.config import CurriculumConfig
 from napari_mmlnb.training.curriculum import Phase, phase_at
-from napari_mmlnb.training.loop import attention_of, set_feature_statistics, train_epoch
-from tests.training.told_slides import SHAPE, make_bags, told
+from napari_mmlnb.training.slide_level.config import OptimiserConfig
+from napari_mmlnb.training.slide_level.loop import attention_of, set_feature_statistics, train_epoch
+from tests.training.slide_level.told_slides import SHAPE, make_bags, told
 
 PHASES = CurriculumConfig(image_first=1, joint=5, consolidate=1)
 

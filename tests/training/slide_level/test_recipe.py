@@ -14,8 +14,8 @@ from napari_mmlnb.errors import OutputError, RequestError
 from napari_mmlnb.inference.runner import classify
 from napari_mmlnb.phantom.slide import write_phantom
 from napari_mmlnb.phantom.truth import Subtype
-from napari_mmlnb.training.recipe import calibrate_again, train_from_config
-from tests.training.told_slides import TINY
+from napari_mmlnb.training.slide_level.recipe import calibrate_again, train_from_config
+from tests.training.slide_level.told_slides import TINY
 
 
 def _write(folder: Path, **changes: object) -> Path:

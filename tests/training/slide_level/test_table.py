@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from napari_mmlnb.errors import RequestError
-from napari_mmlnb.training.cohort import Cohort
-from napari_mmlnb.training.config import SlideCohortConfig
-from napari_mmlnb.training.slide_table import read_cohort
+from napari_mmlnb.training.slide_level.cohort import Cohort
+from napari_mmlnb.training.slide_level.config import SlideCohortConfig
+from napari_mmlnb.training.slide_level.table import read_cohort
 from tests.slides.made import tissue_picture, write_tiff
 
 IDS = ("ud", "pd", "d")

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from napari_mmlnb.models.mmlnb import MmlnbShape
-from napari_mmlnb.training.bags import SlideBag
-from napari_mmlnb.training.cohort import CohortSlide
-from napari_mmlnb.training.course import Told
+from napari_mmlnb.training.slide_level.bags import SlideBag
+from napari_mmlnb.training.slide_level.cohort import CohortSlide
+from napari_mmlnb.training.slide_level.course import Told
 
 FEATURES = 16
 SHAPE = MmlnbShape(features=FEATURES, classes=3, vocabulary=8, image=32, text=16, text_layers=1, max_tokens=4)
