@@ -54,6 +54,34 @@ def attach_describer(bundle: Path, describer: Path, describing: DescribingSpec) 
         raise OutputError(bundle, error.strerror or "it cannot be written") from error
 
 
+def fitting_files(name: str, describer: Path) -> list[Path]:
+    """The files of a describing model that may become part of a bundle.
+
+    Parameters
+    ----------
+    name : str
+        Of the bundle, for messages.
+    describer : Path
+        Folder of the model.
+
+    Raises
+    ------
+    BundleError
+        If it holds no model in one safetensors file, or what no bundle may: pickled weights, or code.
+    """
+    files = _files(describer)
+    if not {"config.json", "model.safetensors"} <= {path.name for path in files}:
+        raise BundleError(name, f"{describer} holds no describing model: config.json or model.safetensors is missing.")
+    foreign = [path.name for path in files if path.suffix not in _KINDS]
+    if foreign:
+        raise BundleError(
+            name,
+            f"{foreign[0]} in {describer} has no place in a bundle.",
+            f"It may hold {', '.join(_KINDS)} files.",
+        )
+    return files
+
+
 def copy_describer(name: str, bundle: Path, describer: Path) -> None:
     """Put the files of a describing model into a bundle's folder; `bundle.yaml` is not touched.
 
@@ -69,16 +97,7 @@ def copy_describer(name: str, bundle: Path, describer: Path) -> None:
     BundleError, OutputError
         As `attach_describer`.
     """
-    files = _files(describer)
-    if not {"config.json", "model.safetensors"} <= {path.name for path in files}:
-        raise BundleError(name, f"{describer} holds no describing model: config.json or model.safetensors is missing.")
-    foreign = [path.name for path in files if path.suffix not in _KINDS]
-    if foreign:
-        raise BundleError(
-            name,
-            f"{foreign[0]} in {describer} has no place in a bundle.",
-            f"It may hold {', '.join(_KINDS)} files.",
-        )
+    files = fitting_files(name, describer)
     root, made = bundle / DESCRIBER_FOLDER, bundle / f"{DESCRIBER_FOLDER}.partial"
     try:
         shutil.rmtree(made, ignore_errors=True)

@@ -110,6 +110,7 @@ class BundleSpec(_Spec):
     evidence: EvidenceSpec = EvidenceSpec()
     limits: LimitsSpec = LimitsSpec()
     clinical_fields: tuple[str, ...] = ()
+    cohort: str = ""
     files: dict[str, str]
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)

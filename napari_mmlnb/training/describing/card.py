@@ -91,9 +91,9 @@ class Card:
             "",
             f"LoRA r {lora.r}, alpha {lora.alpha}, dropout {lora.dropout:g}, bias {lora.bias}, on {run['layers']} "
             f"projections ({lora.targets}); {run['learning_weights']} weights learned. {run['steps']} steps of "
-            f"{config.batch * config.accumulation} images, AdamW from {config.learning_rate:g} falling linearly; kept: "
-            f"epoch {run['kept_epoch']} of {config.epochs}. Loss on the answers' tokens only. No class is part of a "
-            f"prompt; {run['descriptions_naming_a_class']} descriptions name one.",
+            f"{config.batch * config.accumulation} images, AdamW from {config.learning_rate:g} falling linearly"
+            f"{_warm_up(config.warm_up)}; kept: epoch {run['kept_epoch']} of {config.epochs}. Loss on the answers' "
+            f"tokens only. No class is part of a prompt; {run['descriptions_naming_a_class']} descriptions name one.",
         ]
 
     def _measured(self) -> list[str]:
@@ -140,3 +140,7 @@ def _said(figure: Any) -> str:
         return f"{figure['value']:.3f}"
     low, high = figure["interval"]
     return f"{figure['value']:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _warm_up(share: float) -> str:
+    return f" after a rise over {share:.0%} of the steps" if share else ""

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -38,10 +38,10 @@ from napari_mmlnb.training.describing.memory import let_go
 from napari_mmlnb.training.describing.read_back import ADAPTER_FOLDER, MERGED_FOLDER, Keeper, probe_of
 from napari_mmlnb.training.describing.samples import Sample, write_samples
 from napari_mmlnb.training.describing.speaking import describe, end_tokens
+from napari_mmlnb.training.log_file import LOG_FILE, Log, written_to
 from napari_mmlnb.training.splits import Rows
 
-Log = Callable[[str], None]
-LOG_FILE, METRICS_FILE, STEPS_FILE, EPOCHS_FILE = "train.log", "metrics.json", "steps.csv", "epochs.csv"
+METRICS_FILE, STEPS_FILE, EPOCHS_FILE = "metrics.json", "steps.csv", "epochs.csv"
 BEFORE_FILE, FEATURES_FILE, CONFIG_FILE = "before.json", "image-features.bin", "train.yaml"
 _PROBED = 2
 _NOT_LEARNING = {"name", "keep", "samples", "checkpoint_steps", "device", "report_texts", "generation"}
@@ -87,7 +87,7 @@ def finetune(path: Path, out: Path, *, log: Log) -> Path:
         told = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         (folder / CONFIG_FILE).write_text(told, encoding="utf-8")
         with ExitStack() as stack:
-            return _FineTuning(config, cohort, base, folder, _into_file(folder / LOG_FILE, log), stack).run()
+            return _FineTuning(config, cohort, base, folder, written_to(folder / LOG_FILE, log), stack).run()
     except OSError as error:
         raise OutputError(folder, error.strerror or str(error)) from error
 
@@ -273,14 +273,3 @@ def _write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-
-
-def _into_file(path: Path, log: Log) -> Log:
-    """Log into a file as well."""
-
-    def both(line: str) -> None:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(f"{line}\n")
-        log(line)
-
-    return both

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,12 +38,12 @@ from napari_mmlnb.training.image_level.loop import (
 )
 from napari_mmlnb.training.image_level.parts import configured_image_tower, configured_text_tower, configured_tokenizer
 from napari_mmlnb.training.image_level.table import ImageCase, read_cases
+from napari_mmlnb.training.log_file import LOG_FILE, Log, written_to
 from napari_mmlnb.training.score_tables import finite, score_record
 from napari_mmlnb.training.scores import score_with_intervals
 from napari_mmlnb.training.splits import Split, split_as_given, split_as_published, split_by_patient
 
-Log = Callable[[str], None]
-LOG_FILE, CONFIG_FILE = "train.log", "train.yaml"
+CONFIG_FILE = "train.yaml"
 WEIGHTS_FILE, SCORES_FILE, EPOCHS_FILE, PREDICTIONS_FILE = (
     "model.safetensors",
     "scores.json",
@@ -143,18 +142,7 @@ def train_configured(config: ImageLevelConfig, base: Path, cohort: ImageCohort, 
         (folder / CONFIG_FILE).write_text(told, encoding="utf-8")
     except OSError as error:
         raise OutputError(folder, error.strerror or "it cannot be made") from error
-    return _Training(config, base, cohort, split, folder, _kept(folder / LOG_FILE, log)).run()
-
-
-def _kept(path: Path, log: Log) -> Log:
-    """A log that also writes what it is told; a training that goes on adds to what it had written."""
-
-    def both(line: str) -> None:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(f"{line}\n")
-        log(line)
-
-    return both
+    return _Training(config, base, cohort, split, folder, written_to(folder / LOG_FILE, log)).run()
 
 
 def split_cases(config: ImageLevelConfig, cases: tuple[ImageCase, ...]) -> Split:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,14 +20,15 @@ from napari_mmlnb.inference.encoding import FeatureArray, encode_tiles
 from napari_mmlnb.inference.runtimes.base import EncoderRuntime
 from napari_mmlnb.inference.runtimes.registry import REFERENCE
 from napari_mmlnb.models.encoders.base import PatchEncoder
-from napari_mmlnb.slides.slide import Slide, open_slide
+from napari_mmlnb.slides.slide import Slide
 from napari_mmlnb.slides.tile_grid import TileGrid, build_tile_grid
 from napari_mmlnb.slides.tile_reader import TileReader
 from napari_mmlnb.slides.tissue import find_tissue
-from napari_mmlnb.training.slide_level.cohort import CohortSlide
+from napari_mmlnb.training.slide_level.cohort import CohortSlide, opened_slide
 
 MOST_UNREADABLE = 0.02
 """Share of a slide's tiles; a slide that has lost more teaches something else than its class."""
+_PIECE = 4096
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,30 @@ class SlideBag:
     ----------
     slide : CohortSlide
         Which slide.
-    features : ndarray
-        (n, F) float32, in memory or mapped from the disk.
+    source : ndarray or Path
+        The features, (n, F) float32, or their file. It is opened where it is read: a cohort has more slides than a
+        process may have files open.
     cells : ndarray
         (n, 2) int32, row and column of each tile in the grid.
     """
 
     slide: CohortSlide
-    features: FeatureArray
+    source: FeatureArray | Path
     cells: npt.NDArray[np.int32]
+
+    @property
+    def features(self) -> FeatureArray:
+        """(n, F) float32, in memory or mapped from the disk; take what is needed of it and let it go."""
+        if isinstance(self.source, Path):
+            mapped: FeatureArray = np.load(self.source, mmap_mode="r")
+            return mapped
+        return self.source
+
+    def pieces(self) -> Iterator[FeatureArray]:
+        """All features in memory, so many rows at a time."""
+        features = self.features
+        for first in range(0, len(features), _PIECE):
+            yield np.array(features[first : first + _PIECE])
 
 
 @dataclass(frozen=True)
@@ -84,7 +100,7 @@ def encode_cohort(
     bags = []
     for number, slide in enumerate(slides, start=1):
         encoded = _encode(slide, runtime, encoder.dimension, optics, folder)
-        bag = SlideBag(slide, np.load(encoded.features, mmap_mode="r"), np.load(encoded.cells))
+        bag = SlideBag(slide, encoded.features, np.load(encoded.cells))
         lost = encoded.tiles - len(bag.cells)
         if encoded.tiles == 0:
             log(f"left out {slide.name}: no tissue")
@@ -109,7 +125,7 @@ class _Encoded:
 def _encode(
     slide: CohortSlide, runtime: Callable[[], EncoderRuntime], dimension: int, optics: Optics, folder: Path
 ) -> _Encoded:
-    with open_slide(slide.path, mpp=slide.mpp) as opened:
+    with opened_slide(slide) as opened:
         # By content and scale: a table may name slides of different folders alike.
         key = hashlib.sha256(repr((opened.fingerprint, opened.mpp)).encode()).hexdigest()[:24]
         features, cells, facts = (folder / f"{key}.{kind}" for kind in ("features.npy", "cells.npy", "json"))
@@ -124,7 +140,9 @@ def _encode(
                 reader.close()
             _save(features, bag.features)
             _save(cells, tiles.cells[bag.used].astype(np.int32))
-            facts.write_text(json.dumps({"tiles": len(tiles)}), encoding="utf-8")  # last: then all of it is there
+            partial = facts.with_suffix(".partial")
+            partial.write_text(json.dumps({"tiles": len(tiles)}), encoding="utf-8")
+            partial.replace(facts)  # last: then all of it is there
         return _Encoded(features, cells, int(json.loads(facts.read_text(encoding="utf-8"))["tiles"]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 from napari_mmlnb.bundles.calibration import Branch, Calibration, FamiliarityLimits
 from napari_mmlnb.errors import MissingExtraError
 from napari_mmlnb.models.mmlnb import Mmlnb
+from napari_mmlnb.models.pooling.base import BagAnswer
 from napari_mmlnb.training.slide_level.bags import SlideBag
 from napari_mmlnb.training.slide_level.loop import answer_bag
 
@@ -37,22 +39,32 @@ class SlideLogits:
 
 def logits_of(model: Mmlnb, bags: tuple[SlideBag, ...], ids: Tensor) -> SlideLogits:
     """Ask the trained network about slides, with the token ids (S, T) of their texts."""
-    model.eval()
+    return logits_of_answers(model, [answer_bag(model, bag) for bag in bags], bags, ids)
+
+
+def logits_of_answers(
+    model: Mmlnb, answers: Sequence[BagAnswer], bags: tuple[SlideBag, ...], ids: Tensor
+) -> SlideLogits:
+    """`logits_of` where the image branch has answered already."""
     rows: dict[Branch, list[npt.NDArray[np.float64]]] = {"image": [], "text": [], "fused": []}
     gates = []
     with torch.inference_mode():
-        for number, bag in enumerate(bags):
-            image = answer_bag(model, bag)
-            fused = model.answer_fused(image, ids[number][None].to(image.logits.device))
-            rows["image"].append(image.logits[0].double().cpu().numpy())
-            rows["text"].append(fused.text_logits[0].double().cpu().numpy())
-            rows["fused"].append(fused.fused_logits[0].double().cpu().numpy())
+        for number, image in enumerate(answers):
+            fused = model.fuse(image.embedding, ids[number][None].to(image.logits.device))
+            rows["image"].append(_row(image.logits))
+            rows["text"].append(_row(fused.text_logits))
+            rows["fused"].append(_row(fused.fused_logits))
             gates.append(float(fused.gate[0]))
     return SlideLogits(
         {branch: np.stack(values) for branch, values in rows.items()},
         np.array([bag.slide.label for bag in bags]),
         np.array(gates),
     )
+
+
+def _row(logits: Tensor) -> npt.NDArray[np.float64]:
+    row: npt.NDArray[np.float64] = logits[0].cpu().double().numpy()  # no card of Apple's knows doubles
+    return row
 
 
 def fit_temperature(logits: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> float:

@@ -12,6 +12,7 @@ from napari_mmlnb import __version__
 from napari_mmlnb.bundles.bundle import Bundle
 from napari_mmlnb.bundles.spec import CARD_FILE
 from napari_mmlnb.describe.measured import FACTS as MEASURED
+from napari_mmlnb.describe.registry import OWN
 from napari_mmlnb.result import RESEARCH_USE
 from napari_mmlnb.training.metrics import confusion_matrix
 from napari_mmlnb.training.score_tables import confusion_table, score_table
@@ -56,7 +57,9 @@ def write_card(bundle: Bundle, config: TrainConfig, cohort: Cohort, measured: Me
 def _card(bundle: Bundle, config: TrainConfig, cohort: Cohort, measured: Measured) -> list[str]:
     spec = bundle.spec
     own = spec.describing
-    describer = f"{spec.describer} ({own.name}, {own.licence})" if own is not None else spec.describer
+    describer = (
+        f"{spec.describer} ({own.name}, {own.licence})" if own is not None and spec.describer == OWN else spec.describer
+    )
     return [
         f"# {spec.name} {spec.version}",
         "",
@@ -88,7 +91,7 @@ def _card(bundle: Bundle, config: TrainConfig, cohort: Cohort, measured: Measure
 def _cohort_lines(config: TrainConfig, cohort: Cohort, measured: Measured) -> list[str]:
     slides = measured.slides
     used = ", ".join(f"{slides[part]} {what}" for part, what in _PARTS.items() if slides[part])
-    lines = [cohort.told, f"Used, having tissue: {used}.", ""]
+    lines = [cohort.told, f"Used, with tissue that can be read: {used}.", ""]
     if measured.epoch is not None:
         why = "the best on the slides that select" if slides["selection"] else "the last"
         lines += [f"Epoch {measured.epoch} was kept, {why}; seed {config.seed}; napari-mmlnb {__version__}.", ""]

@@ -72,7 +72,7 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """After an epoch.
+    """After an epoch. Order and dropout of the next follow from its number, so they need no place here.
 
     Parameters
     ----------
@@ -82,10 +82,6 @@ class Checkpoint:
         State of the network now, and of its best epoch.
     optimiser : dict
         State of the optimiser.
-    order : dict
-        State of the generator that draws order and tiles.
-    dropout : Tensor
-        State of torch's generator.
     records : tuple of EpochRecord
         All epochs so far.
     """
@@ -94,8 +90,6 @@ class Checkpoint:
     model: dict[str, Tensor]
     best: dict[str, Tensor]
     optimiser: dict[str, Any]
-    order: dict[str, Any]
-    dropout: Tensor
     records: tuple[EpochRecord, ...]
 
 

@@ -8,6 +8,8 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, model_validator
 
 from napari_mmlnb.bundles.spec import EvidenceSpec, LimitsSpec
+from napari_mmlnb.describe.measured import FACTS as MEASURED
+from napari_mmlnb.describe.profiles import is_profile
 from napari_mmlnb.describe.prompt import DEFAULT_PROMPT, Generation
 from napari_mmlnb.describe.registry import OWN
 from napari_mmlnb.phantom.truth import Subtype
@@ -105,7 +107,7 @@ class ModelConfig(Config):
     text_layers: Count = 2
     max_tokens: Count = 256
     vocabulary: Count = 800
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.4
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.25
 
 
 class TrainConfig(Config):
@@ -116,7 +118,8 @@ class TrainConfig(Config):
     cohort : PhantomCohortConfig or SlideCohortConfig
         The slides, by their `kind`.
     describer : str
-        Who writes the texts: "measured"; "own", the model of `describing`; or another that `mmlnb models` lists.
+        Who writes the texts: "measured"; "own", the model of `describing`; or a profile with its commit. No server and
+        no folder: what the class rests on must be the same model wherever the bundle is used.
     describing : OwnDescriberConfig, optional
         For `describer: own`.
     patience : int, optional
@@ -161,6 +164,15 @@ class TrainConfig(Config):
         unknown = [c.id for c in self.classes if c.id not in get_args(Subtype)]
         if unknown and isinstance(self.cohort, PhantomCohortConfig):
             raise ValueError(f"phantoms come as {', '.join(get_args(Subtype))}, not as {', '.join(unknown)}")
+        return self
+
+    @model_validator(mode="after")
+    def _describer_stays_the_same(self) -> TrainConfig:
+        if self.describer not in {MEASURED.name, OWN} and not is_profile(self.describer):
+            raise ValueError(
+                f"the class cannot rest on the words of {self.describer}: "
+                "name measured, own, or a profile with its commit"
+            )
         return self
 
     @model_validator(mode="after")

@@ -17,10 +17,10 @@ from napari_mmlnb.training.board import Board
 from napari_mmlnb.training.curriculum import IMAGE_FIRST, Phase, epochs
 from napari_mmlnb.training.scores import score
 from napari_mmlnb.training.slide_level.bags import SlideBag
-from napari_mmlnb.training.slide_level.calibrate import SlideLogits, logits_of
+from napari_mmlnb.training.slide_level.calibrate import SlideLogits, logits_of_answers
 from napari_mmlnb.training.slide_level.checkpoint import Checkpoint, EpochRecord, read_checkpoint, write_checkpoint
 from napari_mmlnb.training.slide_level.config import TrainConfig
-from napari_mmlnb.training.slide_level.loop import attention_of, train_epoch
+from napari_mmlnb.training.slide_level.loop import answer_bag, attention_in, attention_of, train_epoch
 
 EPOCHS_BETWEEN_TEXTS = 5
 _EPOCHS_A_LINE = 10
@@ -102,7 +102,6 @@ class Course:
         self.folder, self.digest, self.log = folder, digest, log
         how = config.optimiser
         self.optimiser = torch.optim.AdamW(model.parameters(), lr=how.learning_rate, weight_decay=how.weight_decay)
-        self.order = np.random.default_rng(config.seed)
         self.records: list[EpochRecord] = []
         self.best = self._weights()
 
@@ -134,14 +133,15 @@ class Course:
             return
         self.model.load_state_dict(kept.model)
         self.optimiser.load_state_dict(kept.optimiser)
-        self.order.bit_generator.state = kept.order
-        torch.set_rng_state(kept.dropout)
         self.records, self.best = list(kept.records), kept.best
         self.log(f"going on after epoch {len(self.records)}")
 
     def _epoch(self, epoch: int, phase: Phase, ids: Tensor) -> None:
-        how = self.config.optimiser
-        loss, accuracy = train_epoch(self.model, self.optimiser, self.train.bags, ids, phase, how, self.order)
+        how, seed = self.config.optimiser, self.config.seed
+        # Of the epoch alone, so that a course that goes on draws what it would have drawn, on any device.
+        torch.manual_seed(seed * 100_003 + epoch)
+        order = np.random.default_rng([seed, epoch])
+        loss, accuracy = train_epoch(self.model, self.optimiser, self.train.bags, ids, phase, how, order)
         self.records.append(self._record(epoch, phase, loss, accuracy))
         if self._kept() is self.records[-1]:
             self.best = self._weights()
@@ -177,7 +177,10 @@ class Course:
         """What the network says of the selection slides now."""
         if not self.selection.bags:
             return None
-        return logits_of(self.model, self.selection.bags, self.selection.ids(self.model))
+        bags = self.selection.bags
+        answers = [answer_bag(self.model, bag) for bag in bags]
+        ids = self.selection.text_of([attention_in(answer) for answer in answers])
+        return logits_of_answers(self.model, answers, bags, ids)
 
     def _kept(self) -> EpochRecord:
         if not self.selection.bags:
@@ -202,8 +205,6 @@ class Course:
             model=self._weights(),
             best=self.best,
             optimiser=self.optimiser.state_dict(),
-            order=dict(self.order.bit_generator.state),
-            dropout=torch.get_rng_state(),
             records=tuple(self.records),
         )
         write_checkpoint(self.folder, now)

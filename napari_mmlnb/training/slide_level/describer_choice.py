@@ -5,47 +5,50 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from napari_mmlnb.bundles.describer_files import fitting_files
 from napari_mmlnb.describe.base import Describer
 from napari_mmlnb.describe.registry import DescriberRequest, create_describer
 from napari_mmlnb.digest import file_sha256
-from napari_mmlnb.training.slide_level.config import TrainConfig
+from napari_mmlnb.training.slide_level.config import OwnDescriberConfig, TrainConfig
 from napari_mmlnb.training.slide_level.kept_words import KeptWords
 
 
-def training_describer(config: TrainConfig, base: Path, work: Path) -> Describer:
+def training_describer(config: TrainConfig, own: OwnDescriberConfig | None, base: Path, work: Path) -> Describer:
     """The describer that a configuration asks for; what a model says is kept below `work`.
 
     Parameters
     ----------
     config : TrainConfig
-        Its `describing.model` counts from `base`.
+        Which describer, and the classes that none of its sentences may name.
+    own : OwnDescriberConfig, optional
+        The model for `describer: own`.
     base : Path
-        Folder of the configuration.
+        Folder that its path counts from.
     work : Path
         Folder of intermediate work.
 
     Raises
     ------
+    BundleError
+        If the model cannot become part of a bundle.
     DescriberError
         And all else that `create_describer` raises, before anything is computed.
     """
-    request = DescriberRequest(
-        device=config.device, forbidden=tuple(word for c in config.classes for word in (c.id, c.label))
-    )
-    own = config.describing
+    forbidden = tuple(word for c in config.classes for word in (c.id, c.label))
+    request = DescriberRequest(device=config.device, forbidden=forbidden)
     identity = config.describer
     if own is not None:
         folder = base / own.model
+        files = fitting_files(config.name, folder)
+        identity = repr([(path.relative_to(folder).as_posix(), file_sha256(path)) for path in files])
         request = DescriberRequest(
             device=config.device,
-            forbidden=request.forbidden,
+            forbidden=forbidden,
             folder=folder,
             licence=own.licence,
             prompt=own.prompt,
             generation=own.generation,
         )
-        weights = sorted(folder.glob("*.safetensors"))
-        identity = repr([(path.name, file_sha256(path)) for path in weights])
     describer = create_describer(config.describer, request)
     if not describer.facts.generates:
         return describer

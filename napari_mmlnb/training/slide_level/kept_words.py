@@ -48,7 +48,9 @@ class KeptWords:
         if not tiles:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        torn = self._path.is_file() and not self._path.read_bytes().endswith(b"\n")
         with self._path.open("a", encoding="utf-8") as file:
+            file.write("\n" if torn else "")
             for said in self._describer.describe(tiles):
                 if said.complete:
                     key = keys[said.rank]

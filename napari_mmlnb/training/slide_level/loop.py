@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from napari_mmlnb.models.mmlnb import ImageAnswer, Mmlnb
+from napari_mmlnb.models.mmlnb import Mmlnb
+from napari_mmlnb.models.pooling.base import BagAnswer
 from napari_mmlnb.training.curriculum import Phase
 from napari_mmlnb.training.slide_level.bags import SlideBag
 from napari_mmlnb.training.slide_level.config import OptimiserConfig
@@ -38,7 +39,7 @@ def _batches(bags: tuple[SlideBag, ...], config: OptimiserConfig, rng: np.random
         chosen = order[start : start + config.batch]
         picked = []
         for i in chosen:
-            n = len(bags[i].features)
+            n = len(bags[i].cells)
             picked.append(bags[i].features[rng.permutation(n)[: config.tiles_per_bag]])
         longest = max(map(len, picked))
         padded = np.zeros((len(picked), longest, picked[0].shape[1]), dtype=np.float32)
@@ -52,30 +53,31 @@ def _batches(bags: tuple[SlideBag, ...], config: OptimiserConfig, rng: np.random
 
 def set_feature_statistics(model: Mmlnb, bags: tuple[SlideBag, ...]) -> None:
     """Let the network standardise features by the training tiles."""
-    # A bag at a time, twice: all of them need not fit into memory.
-    count = sum(len(bag.features) for bag in bags)
-    mean = np.sum([bag.features.sum(axis=0, dtype=np.float64) for bag in bags], axis=0) / count
-    squares = np.sum([((bag.features - mean) ** 2).sum(axis=0) for bag in bags], axis=0)
+    # Piece by piece, twice: all of them need not fit into memory.
+    count = sum(len(bag.cells) for bag in bags)
+    mean = np.sum([piece.sum(axis=0, dtype=np.float64) for bag in bags for piece in bag.pieces()], axis=0) / count
+    squares = np.sum([((piece - mean) ** 2).sum(axis=0) for bag in bags for piece in bag.pieces()], axis=0)
     model.feature_mean.copy_(torch.from_numpy(mean))
     model.feature_scale.copy_(torch.from_numpy(1 / np.maximum(np.sqrt(squares / count), 1e-6)))
 
 
 def attention_of(model: Mmlnb, bags: tuple[SlideBag, ...]) -> list[npt.NDArray[np.float32]]:
     """Attention over every bag, in units of its mean, in evaluation mode."""
+    return [attention_in(answer_bag(model, bag)) for bag in bags]
+
+
+def attention_in(answer: BagAnswer) -> npt.NDArray[np.float32]:
+    """Attention (n,) over a bag, in units of its mean."""
+    attention: npt.NDArray[np.float32] = (answer.attention[0] * answer.attention.shape[1]).cpu().numpy()
+    return attention
+
+
+def answer_bag(model: Mmlnb, bag: SlideBag) -> BagAnswer:
+    """What the image branch says of one slide as a whole, in evaluation mode, where the network is."""
     model.eval()
-    weights = []
-    with torch.inference_mode():
-        for bag in bags:
-            pooled = answer_bag(model, bag).pooled
-            weights.append((pooled.attention[0] * len(bag.features)).cpu().numpy())
-    return weights
-
-
-def answer_bag(model: Mmlnb, bag: SlideBag) -> ImageAnswer:
-    """What the image branch says of one slide as a whole, where the network is."""
     device = model.feature_mean.device
-    features = torch.from_numpy(np.array(bag.features))[None].to(device)
-    return model.answer_image(features, torch.ones(features.shape[:2], dtype=torch.bool, device=device))
+    pieces = (torch.from_numpy(piece).to(device) for piece in bag.pieces())
+    return model.answer_rated(model.rate_in_chunks(pieces, keep_instances=False))
 
 
 def warm_up(model: Mmlnb, bags: tuple[SlideBag, ...], config: OptimiserConfig, epochs_: int, seed: int) -> None:

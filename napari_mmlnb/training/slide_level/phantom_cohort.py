@@ -70,7 +70,9 @@ def _plan(cohort: PhantomCohortConfig, class_ids: tuple[str, ...], folder: Path)
     for i, part in enumerate(parts):
         label, seed = i % len(class_ids), cohort.first_seed + i
         name = f"{class_ids[label]}-{seed}.tiff"
-        planned.append(_Planned(CohortSlide(folder / name, label, part, str(seed), name), class_ids[label], seed))
+        planned.append(
+            _Planned(CohortSlide(folder / name, label, part, str(seed), name, content=name), class_ids[label], seed)
+        )
     return planned
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -17,45 +17,37 @@ from napari_mmlnb.bundles.bundle import Bundle, TrainedParts, read_trained, shap
 from napari_mmlnb.bundles.describer_files import copy_describer
 from napari_mmlnb.bundles.encoder_weights import load_encoder
 from napari_mmlnb.bundles.selftest import run_selftest, write_selftest
-from napari_mmlnb.bundles.spec import (
-    DESCRIBER_FOLDER,
-    SELFTEST_FILE,
-    BundleSpec,
-    DescribingSpec,
-    EncoderSpec,
-    SystemSpec,
-)
+from napari_mmlnb.bundles.spec import DESCRIBER_FOLDER, SELFTEST_FILE
 from napari_mmlnb.bundles.tokenizer import TextTokenizer, train_tokenizer
 from napari_mmlnb.describe.base import Describer
-from napari_mmlnb.errors import OutputError, RequestError
-from napari_mmlnb.inference.code_version import code_digest
+from napari_mmlnb.errors import MissingExtraError, OutputError, RequestError
 from napari_mmlnb.inference.device import choose_device
 from napari_mmlnb.models.encoders.base import PatchEncoder
 from napari_mmlnb.models.familiarity import Familiarity
 from napari_mmlnb.models.mmlnb import Mmlnb
-from napari_mmlnb.slides.slide import open_slide
-from napari_mmlnb.slides.tile_reader import TileReader
+from napari_mmlnb.training.log_file import LOG_FILE, Log, written_to
 from napari_mmlnb.training.slide_level.bags import Optics, SlideBag, encode_cohort
 from napari_mmlnb.training.slide_level.calibration_stage import calibrate_parts
 from napari_mmlnb.training.slide_level.card import Measured, write_card
 from napari_mmlnb.training.slide_level.cohort import Cohort
-from napari_mmlnb.training.slide_level.config import PhantomCohortConfig, TrainConfig, read_config
+from napari_mmlnb.training.slide_level.config import OwnDescriberConfig, PhantomCohortConfig, TrainConfig, read_config
 from napari_mmlnb.training.slide_level.course import Course, Learned, Told
 from napari_mmlnb.training.slide_level.describer_choice import training_describer
 from napari_mmlnb.training.slide_level.familiarity import fit_familiarity
 from napari_mmlnb.training.slide_level.loop import attention_of, set_feature_statistics, warm_up
 from napari_mmlnb.training.slide_level.phantom_cohort import make_phantoms
-from napari_mmlnb.training.slide_level.report import report_slides
+from napari_mmlnb.training.slide_level.report import SCORES_FILE, report_slides
+from napari_mmlnb.training.slide_level.selftest_tiles import selftest_tiles
+from napari_mmlnb.training.slide_level.spec import draft_spec, system_spec
 from napari_mmlnb.training.slide_level.table import read_cohort
 from napari_mmlnb.training.slide_level.texts import Candidates, describe_cohort, slide_text
-from napari_mmlnb.training.slide_level.work import course_digest, work_folder
+from napari_mmlnb.training.slide_level.work import course_digest, features_folder, work_folder
 from napari_mmlnb.training.splits import SLIDE_PARTS, SlidePart
 
 WARM_UP_EPOCHS = 30
 SELFTEST_TILES = 4
 RUN_SUFFIX = ".run"
 EPOCHS_FILE = "epochs.csv"
-Log = Callable[[str], None]
 Bags = dict[SlidePart, tuple[SlideBag, ...]]
 
 
@@ -90,12 +82,11 @@ def train_from_config(config: Path, out: Path, *, log: Log) -> Path:
         If `out` cannot be written.
     """
     settings = read_config(config)
-    folder = _made(out, settings.name)
-    lines: list[str] = []
-    bundle = _Training(settings, config.parent, out, folder, _kept(lines, log)).bundle()
+    folder, run = _made(out, settings.name), f"{settings.name}{RUN_SUFFIX}"
+    bundle = _Training(settings, config.parent, out, folder, written_to(out / run / LOG_FILE, log)).bundle()
     run_selftest(bundle, torch.device("cpu"))
     shutil.copyfile(config, folder / "train.yaml")
-    (folder / "train.log").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    shutil.copyfile(out / run / LOG_FILE, folder / LOG_FILE)
     return folder
 
 
@@ -121,7 +112,8 @@ def calibrate_again(config: Path, bundle: Path, out: Path, *, log: Log) -> Path:
     Raises
     ------
     RequestError
-        If the configuration is wrong, or not the one that the bundle was trained with.
+        If the configuration is wrong, or not the one that the bundle was trained with; or its slides are not in the
+        parts that they were in then.
     BundleError
         If the bundle's trained parts cannot be used.
     OutputError
@@ -132,11 +124,16 @@ def calibrate_again(config: Path, bundle: Path, out: Path, *, log: Log) -> Path:
     if (settings.name, settings.encoder) != (trained.spec.name, trained.spec.encoder.name):
         raise RequestError(
             f"The configuration {config} is for {settings.name}, the bundle is {trained.spec.name}.",
-            "Give the configuration that the bundle was trained with (train.yaml in its folder).",
+            "Give the configuration that the bundle was trained with.",
+        )
+    if settings.describer != trained.spec.describer:
+        raise RequestError(
+            f"The texts of {trained.spec.name} were written by {trained.spec.describer}, not by {settings.describer}.",
+            "Give the configuration that the bundle was trained with.",
         )
     folder = _made(out, settings.name)
     lines: list[str] = []
-    again = _Training(settings, config.parent, out, folder, _kept(lines, log)).calibrated_again(trained)
+    again = _Training(settings, config.parent, out, folder, _kept(lines, log), trained).calibrated_again(trained)
     run_selftest(again, torch.device("cpu"))
     (folder / "calibrate.log").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
@@ -161,22 +158,54 @@ def _kept(lines: list[str], log: Log) -> Log:
     return both
 
 
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _check_extras() -> None:
+    """What the last steps need is asked for first."""
+    for module, package in (("crepes", "crepes"), ("sklearn", "scikit-learn")):
+        if find_spec(module) is None:
+            raise MissingExtraError(package, "train")
+
+
+def _own_of(trained: TrainedParts) -> OwnDescriberConfig | None:
+    own = trained.spec.describing
+    if own is None:
+        return None
+    folder = Path(DESCRIBER_FOLDER)
+    return OwnDescriberConfig(
+        model=folder, name=own.name, licence=own.licence, prompt=own.prompt, generation=own.generation
+    )
+
+
 class _Training:
     """One training: what its steps hand to one another."""
 
-    def __init__(self, config: TrainConfig, base: Path, out: Path, folder: Path, log: Log) -> None:
+    def __init__(
+        self, config: TrainConfig, base: Path, out: Path, folder: Path, log: Log, trained: TrainedParts | None = None
+    ) -> None:
+        _check_extras()
         self.config = config
         self.base = base
         self.folder = folder
         self.run = out / f"{config.name}{RUN_SUFFIX}"
         self.log = log
-        self.device = choose_device(config.device).device
+        chosen = choose_device(config.device)
+        self.device = chosen.device
+        log(f"computing on {self.device.type}: {chosen.warning or chosen.reason}")
         self.encoder: PatchEncoder = load_encoder(config.encoder)
         self.optics = Optics(
             tile_px=self.encoder.facts.input_px, um_per_px=config.um_per_px, tissue_um_per_px=8.0, min_tissue=0.5
         )
         self.work = work_folder(config, out, self.optics, self.encoder.facts.sha256)
-        self.describer: Describer = training_describer(config, base, self.work)
+        own, own_base = config.describing, base
+        if trained is not None and config.describing is not None:
+            own, own_base = _own_of(trained), trained.folder  # what the bundle speaks with, wherever that came from
+        self.describer: Describer = training_describer(config, own, own_base, self.work)
         torch.manual_seed(config.seed)
 
     def bundle(self) -> Bundle:
@@ -186,7 +215,7 @@ class _Training:
         train, selection = bags["train"], bags["selection"]
         candidates = self._describe(train, selection)
         tokenizer = self._learn_words(candidates[: len(train)])
-        model = Mmlnb(shape_of(self._system(tokenizer.vocabulary), len(config.classes)))
+        model = self._network(tokenizer.vocabulary)
         set_feature_statistics(model, train)
 
         learned = Course(
@@ -195,16 +224,21 @@ class _Training:
             Told(train, lambda attention: self._ids(train, candidates[: len(train)], attention, tokenizer)),
             Told(selection, lambda attention: self._ids(selection, candidates[len(train) :], attention, tokenizer)),
             self.run,
-            course_digest(config, cohort, (*train, *selection)),
+            course_digest(config, (*train, *selection), candidates, self.encoder.facts.sha256, self.device.type),
             self.log,
         ).run()
         self._write_epochs(learned)
-        sample = self.describer.summarise(candidates[0].said[: config.evidence.tiles]).text
-        return self._conclude(model.cpu(), cohort, bags, learned, tokenizer, sample)
+        return self._conclude(model.cpu(), cohort, bags, learned, tokenizer)
 
     def calibrated_again(self, trained: TrainedParts) -> Bundle:
         """The last step alone, on what another training made."""
         cohort, bags = self._bags()
+        if trained.spec.cohort and trained.spec.cohort != cohort.digest:
+            raise RequestError(
+                f"The slides are not those that {trained.spec.name} was trained with, or are in other parts: limits "
+                "could be learned on slides that it knows.",
+                "Give the table, the split and the seed of its training.",
+            )
         if trained.folder.resolve() != self.folder.resolve():
             for name in (SELFTEST_FILE, "train.yaml", "train.log"):
                 if (trained.folder / name).is_file():
@@ -220,22 +254,33 @@ class _Training:
             cohort = make_phantoms(config.cohort, config.class_ids, self.work / "slides", self.log)
         else:
             cohort = read_cohort(config.cohort, config.class_ids, self.base, config.seed, self.log)
-        features = self.work / f"features-{code_digest()[:16]}"
+        features = features_folder(self.work, self.device.type)
         encoded = encode_cohort(cohort.slides, self.encoder, self.optics, features, self.device, self.log)
         bags: Bags = {part: tuple(bag for bag in encoded if bag.slide.part == part) for part in SLIDE_PARTS}
-        if len({bag.slide.label for bag in bags["train"]}) < len(config.classes) or not bags["calibration"]:
-            raise RequestError("The cohort leaves too few slides with tissue.", "Ask for more slides of each class.")
+        asked = {slide.part for slide in cohort.slides}
+        if len({bag.slide.label for bag in bags["train"]}) < len(config.classes) or not all(bags[p] for p in asked):
+            raise RequestError(
+                "The cohort leaves too few slides with tissue that can be read: a class has none to learn from, or a "
+                "part of the split has none.",
+                "Add slides; the log tells which were left out.",
+            )
         return cohort, bags
 
     def _describe(self, train: tuple[SlideBag, ...], selection: tuple[SlideBag, ...]) -> tuple[Candidates, ...]:
         """Warm up on the training slides, then have the most attended tiles of both described."""
         config = self.config
-        scout = Mmlnb(shape_of(self._system(vocabulary=2), len(config.classes)))
+        scout = self._network(vocabulary=2)
         set_feature_statistics(scout, train)
         warm_up(scout.to(self.device), train, config.optimiser, WARM_UP_EPOCHS, config.seed)
         bags = (*train, *selection)
         attention = attention_of(scout, bags)
-        return describe_cohort(bags, attention, self.describer, self.optics, config.evidence, self.log)
+        said = describe_cohort(bags, attention, self.describer, self.optics, config.evidence, self.log)
+        self.describer.close()  # a describing model needs the memory that training does
+        return said
+
+    def _network(self, vocabulary: int) -> Mmlnb:
+        shape = shape_of(system_spec(self.config, self.encoder, vocabulary), len(self.config.classes))
+        return Mmlnb(replace(shape, dropout=self.config.model.dropout))
 
     def _learn_words(self, candidates: tuple[Candidates, ...]) -> TextTokenizer:
         texts = [self.describer.summarise(c.said[:8]).text for c in candidates]
@@ -271,17 +316,20 @@ class _Training:
         bags: Bags,
         learned: Learned,
         tokenizer: TextTokenizer,
-        sample: str,
     ) -> Bundle:
         """Calibrate on the held slides and write the bundle."""
         familiarity = Familiarity(self.encoder.dimension).eval()
         fit_familiarity(familiarity, bags["train"], self.config.seed)
-        describing = self.config.describing
-        if describing is not None:
-            copy_describer(self.config.name, self.folder, self.base / describing.model)
-        spec = self._spec(tokenizer.vocabulary)
+        for stale in (DESCRIBER_FOLDER, SCORES_FILE):  # of an earlier training into the same folder
+            _remove(self.folder / stale)
+        if self.config.describing is not None:
+            copy_describer(self.config.name, self.folder, self.base / self.config.describing.model)
+        spec = draft_spec(self.config, self.encoder, self.optics, tokenizer.vocabulary, cohort.digest)
         parts = TrainedParts(self.folder, spec, model.eval(), familiarity, tokenizer, self.encoder)
-        write_selftest(parts, self._selftest_pixels(bags["calibration"][0]), sample)
+        tiles = selftest_tiles(cohort, self.optics, self.work, SELFTEST_TILES)
+        said = [one for one in self.describer.describe(tiles) if one.complete and one.sentences]
+        text = self.describer.summarise(said).text if said else ""
+        write_selftest(parts, torch.from_numpy(np.stack([tile.rgb for tile in tiles])), text)
         return self._calibrated(parts, cohort, bags, learned)
 
     def _calibrated(self, parts: TrainedParts, cohort: Cohort, bags: Bags, learned: Learned | None) -> Bundle:
@@ -296,67 +344,3 @@ class _Training:
         counts = {part: len(of_part) for part, of_part in bags.items()}
         write_card(bundle, config, cohort, Measured(counts, found.logits, report, learned.kept if learned else None))
         return bundle
-
-    def _selftest_pixels(self, bag: SlideBag) -> Tensor:
-        with open_slide(bag.slide.path, mpp=bag.slide.mpp) as slide:
-            tiles = self.optics.tiles(slide)
-            order = np.linspace(0, len(tiles) - 1, SELFTEST_TILES).astype(np.int64)
-            reader = TileReader(slide, tiles, order=order, batch=SELFTEST_TILES, threads=1)
-            try:
-                return torch.from_numpy(next(iter(reader)).pixels)
-            finally:
-                reader.close()
-
-    def _system(self, vocabulary: int) -> SystemSpec:
-        sizes = self.config.model
-        return SystemSpec(
-            name="mmlnb",
-            features=self.encoder.dimension,
-            image=sizes.image,
-            text=sizes.text,
-            text_layers=sizes.text_layers,
-            max_tokens=sizes.max_tokens,
-            vocabulary=vocabulary,
-        )
-
-    def _spec(self, vocabulary: int) -> BundleSpec:
-        config, facts = self.config, self.encoder.facts
-        return BundleSpec(
-            schema_=1,
-            name=config.name,
-            version=config.version,
-            summary=config.summary,
-            notice=config.notice,
-            task=config.task,
-            licence=config.licence,
-            classes=config.classes,
-            system=self._system(vocabulary),
-            encoder=EncoderSpec(
-                name=facts.name,
-                source=facts.source,
-                revision=facts.sha256,
-                input_px=facts.input_px,
-                um_per_px=config.um_per_px,
-                mean=facts.mean,
-                std=facts.std,
-                strides=facts.strides,
-                precision="float32",
-                licence=facts.licence,
-                gated=facts.gated,
-            ),
-            describer=config.describer,
-            describing=self._describing(),
-            min_tissue=self.optics.min_tissue,
-            tissue_um_per_px=self.optics.tissue_um_per_px,
-            evidence=config.evidence,
-            limits=config.limits,
-            files={},
-        )
-
-    def _describing(self) -> DescribingSpec | None:
-        own = self.config.describing
-        if own is None:
-            return None
-        return DescribingSpec(
-            name=own.name, licence=own.licence, prompt=own.prompt, generation=own.generation, files={}
-        )

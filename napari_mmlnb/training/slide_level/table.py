@@ -14,7 +14,7 @@ from napari_mmlnb.slides.slide import open_slide
 from napari_mmlnb.training.csv_table import Row, class_numbers, read_table, refuse, refuse_classes
 from napari_mmlnb.training.slide_level.cohort import Cohort, CohortSlide
 from napari_mmlnb.training.slide_level.config import SlideCohortConfig
-from napari_mmlnb.training.splits import SLIDE_PARTS, check_parts, split_slides
+from napari_mmlnb.training.splits import SLIDE_PARTS, SlidePart, check_parts, split_slides
 
 NEEDED = ("slide", "class", "patient")
 MPP, PART = "mpp", "split"
@@ -127,13 +127,14 @@ def read_cohort(
         parts = tuple(part for case in cases for part in SLIDE_PARTS if part == case.part)
     else:
         parts = split_slides([case.label for case in cases], patients, class_ids, seed)
-    _check_slides(cases, table)
+    _check_parts(parts, cases, class_ids, table)
+    contents = _check_slides(cases, table)
     counts = Counter(parts)
     told = ", ".join(f"{counts[part]} {part}" for part in SLIDE_PARTS)
     log(f"{len(cases)} slides of {len(set(patients))} patients; {told}")
     slides = tuple(
-        CohortSlide(case.path, case.label, part, case.patient, f"row {case.row}", case.mpp)
-        for case, part in zip(cases, parts, strict=True)
+        CohortSlide(case.path, case.label, part, case.patient, f"row {case.row}", content, case.mpp)
+        for case, part, content in zip(cases, parts, contents, strict=True)
     )
     card = (
         f"{len(cases)} slides of {len(set(patients))} patients, of a table with SHA-256 {file_sha256(table)}: {told} "
@@ -142,17 +143,34 @@ def read_cohort(
     return Cohort(slides, card, real=True)
 
 
-def _check_slides(cases: tuple[SlideCase, ...], table: Path) -> None:
-    """Open every slide: hours of work should not end at the last one."""
+def _check_parts(
+    parts: tuple[SlidePart, ...], cases: tuple[SlideCase, ...], class_ids: tuple[str, ...], table: Path
+) -> None:
+    """Refuse a split in which a part lacks a class: it could not be learned, or not be judged."""
+    found = set(zip(parts, (case.label for case in cases), strict=True))
+    missing = [(part, c) for part in SLIDE_PARTS for number, c in enumerate(class_ids) if (part, number) not in found]
+    if missing:
+        part, name = missing[0]
+        raise RequestError(
+            f"The split of {table.name} has no slide of the class {name} in the part {part}.",
+            "Every part needs every class, so a class needs at least four patients.",
+        )
+
+
+def _check_slides(cases: tuple[SlideCase, ...], table: Path) -> tuple[str, ...]:
+    """Open every slide, for hours of work should not end at the last one; and give their fingerprints."""
     problems: dict[int, str] = {}
     seen: dict[str, int] = {}
+    contents: list[str] = []
     for case in cases:
         try:
             with open_slide(case.path, mpp=case.mpp) as slide:
-                first = seen.setdefault(slide.fingerprint, case.row)
+                content = slide.fingerprint
         except MmlnbError as error:
-            problems[case.row] = error.problem.replace(str(case.path), "it")
+            problems[case.row] = error.problem.replace(str(case.path), "it").replace(case.path.name, "it")
             continue
+        contents.append(content)
+        first = seen.setdefault(content, case.row)
         if first != case.row:
             problems[case.row] = f"It is the slide of row {first} under another name."
     if problems:
@@ -161,6 +179,7 @@ def _check_slides(cases: tuple[SlideCase, ...], table: Path) -> None:
             f"{len(problems)} of {len(cases)} slides of {table.name} cannot be used. {shown}",
             "Mend them or leave them out; a missing scale can be given in the column mpp.",
         )
+    return tuple(contents)
 
 
 def _is_scale(text: str) -> bool:

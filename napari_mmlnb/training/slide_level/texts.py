@@ -16,10 +16,10 @@ import numpy.typing as npt
 from napari_mmlnb.bundles.spec import EvidenceSpec
 from napari_mmlnb.describe.base import Describer, EvidenceTile, TileDescription
 from napari_mmlnb.inference.evidence import select_evidence
-from napari_mmlnb.slides.slide import open_slide
 from napari_mmlnb.slides.tile_grid import TileGrid
 from napari_mmlnb.slides.tile_reader import TileReader
 from napari_mmlnb.training.slide_level.bags import Optics, SlideBag
+from napari_mmlnb.training.slide_level.cohort import opened_slide
 
 CANDIDATES = 24
 
@@ -62,7 +62,7 @@ def describe_cohort(
 
 
 def _tiles(bag: SlideBag, indices: npt.NDArray[np.int64], optics: Optics) -> Iterator[EvidenceTile]:
-    with open_slide(bag.slide.path, mpp=bag.slide.mpp) as slide:
+    with opened_slide(bag.slide) as slide:
         grid = TileGrid(optics.tiles(slide).grid, bag.cells[indices], optics.tile_px, optics.um_per_px)
         reader = TileReader(slide, grid, batch=len(indices), threads=1)
         try:

@@ -23,6 +23,7 @@ from napari_mmlnb.errors import OutputError, RequestError
 from napari_mmlnb.phantom.attributes import checklist
 from napari_mmlnb.phantom.captions import WORDINGS, caption
 from napari_mmlnb.training.config import read_as
+from napari_mmlnb.training.log_file import LOG_FILE, Log, written_to
 from napari_mmlnb.training.small_vlm.config import SmallVlmConfig
 from napari_mmlnb.training.small_vlm.general import GENERAL_PROMPT, general_captions
 from napari_mmlnb.training.small_vlm.language import Subject, teach_language, views_of
@@ -30,9 +31,8 @@ from napari_mmlnb.training.small_vlm.model import build_model, build_processor, 
 from napari_mmlnb.training.small_vlm.tiles import TilePlan, TileSet, make_tiles
 from napari_mmlnb.training.small_vlm.tower import GroundedTower, Lessons, teach_tower, tower_accuracy
 
-Log = Callable[[str], None]
 TILES_FOLDER, TOWER_FILE = "tiles", "tower.safetensors"
-BASE_FOLDER, RECORD_FILE, LOG_FILE = "base", "record.json", "train.log"
+BASE_FOLDER, RECORD_FILE = "base", "record.json"
 
 
 def train_small_vlm(path: Path, out: Path, *, log: Log) -> Path:
@@ -87,7 +87,7 @@ class _Training:
     def __init__(self, config: SmallVlmConfig, folder: Path, log: Log) -> None:
         self.config = config
         self.folder = folder
-        self._log = log
+        self.log = written_to(folder / LOG_FILE, log)
         self.began = time.monotonic()
         self.record: dict[str, Any] = {"version": __version__, "seconds": {}}
 
@@ -118,12 +118,6 @@ class _Training:
         save_model(model, processor, base, _card(config, self.record))
         (self.folder / RECORD_FILE).write_text(json.dumps(self.record, indent=2) + "\n", encoding="utf-8")
         return base
-
-    def log(self, line: str) -> None:
-        """Tell, and keep."""
-        with (self.folder / LOG_FILE).open("a", encoding="utf-8") as file:
-            file.write(f"{line}\n")
-        self._log(line)
 
     def _timed(self, what: str, step: Callable[[], Any]) -> Any:
         began = time.monotonic()

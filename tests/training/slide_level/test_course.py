@@ -46,7 +46,7 @@ def test_it_learns_the_classes_and_where_to_look(tmp_path: Path) -> None:
     held = make_bags(30, 1)
     ids = told(held).ids(model)
     with torch.inference_mode():
-        said = [model.answer_fused(answer_bag(model, b), ids[i][None]).fused_logits for i, b in enumerate(held)]
+        said = [model.fuse(answer_bag(model, b).embedding, ids[i][None]).fused_logits for i, b in enumerate(held)]
     assert sum(int(z.argmax()) == b.slide.label for z, b in zip(said, held, strict=True)) >= 27
     attention = attention_of(model, held)
     assert np.mean([a[:8].mean() for a in attention]) > 2 * np.mean([a[8:].mean() for a in attention])

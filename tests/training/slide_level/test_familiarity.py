@@ -27,7 +27,7 @@ def _bags(first: int, count: int, common: float = 0.0) -> tuple[SlideBag, ...]:
         rng = np.random.default_rng(seed)
         own = rng.normal(size=4) @ np.random.default_rng(7).normal(size=(4, FEATURES)) * 0.3
         features = (rng.normal(size=(rng.integers(30, 70), FEATURES)) + own + common).astype(np.float32)
-        slide = CohortSlide(Path(f"{seed}.tiff"), 0, "train", str(seed), f"{seed}.tiff")
+        slide = CohortSlide(Path(f"{seed}.tiff"), 0, "train", str(seed), f"{seed}.tiff", f"content {seed}")
         bags.append(SlideBag(slide, features, np.zeros((len(features), 2), np.int32)))
     return tuple(bags)
 

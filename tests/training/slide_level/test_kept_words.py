@@ -64,3 +64,6 @@ def test_a_line_cut_off_by_a_kill_is_asked_for_again(tmp_path: Path) -> None:
         ("Grey 20.",),
     ]
     assert speaker.asked == 1
+    after = _Speaker()
+    list(KeptWords(after, path).describe([_tile(1, 10), _tile(2, 20)]))
+    assert after.asked == 0, "what was asked again stands on a line of its own"

@@ -48,7 +48,7 @@ def test_features_are_standardised_by_all_training_tiles_also_from_the_disk(tmp_
     mapped = []
     for number, bag in enumerate(bags):
         np.save(tmp_path / f"{number}.npy", bag.features)
-        mapped.append(replace(bag, features=np.load(tmp_path / f"{number}.npy", mmap_mode="r")))
+        mapped.append(replace(bag, source=tmp_path / f"{number}.npy"))
     set_feature_statistics(model, tuple(mapped))
     np.testing.assert_allclose(model.feature_mean.numpy(), tiles.mean(axis=0), rtol=0, atol=1e-6)
     np.testing.assert_allclose(model.feature_scale.numpy(), 1 / tiles.std(axis=0), rtol=1e-5)

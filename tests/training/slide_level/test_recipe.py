@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
 from napari_mmlnb.bundles.registry import bundle_folder, load_bundle
-from napari_mmlnb.errors import OutputError, RequestError
+from napari_mmlnb.errors import BundleError, OutputError, RequestError
 from napari_mmlnb.inference.runner import classify
 from napari_mmlnb.phantom.slide import write_phantom
 from napari_mmlnb.phantom.truth import Subtype
+from napari_mmlnb.training.slide_level.bags import Optics
+from napari_mmlnb.training.slide_level.cohort import Cohort, CohortSlide, opened_slide
 from napari_mmlnb.training.slide_level.recipe import calibrate_again, train_from_config
+from napari_mmlnb.training.slide_level.selftest_tiles import selftest_tiles
 from tests.training.slide_level.told_slides import TINY
 
 
@@ -121,6 +125,10 @@ def test_slides_of_ones_own_are_split_by_patient_selected_and_reported(own_slide
     assert answer.model.weights_sha256 == bundle.weights_sha256
 
     again: list[str] = []
+    assert calibrate_again(tmp_path / "config.yaml", folder, tmp_path / "again", log=again.append).is_dir()
+    assert json.loads((tmp_path / "again" / "tiny" / "scores.json").read_text()) == record
+    with pytest.raises(RequestError, match="in other parts"):
+        calibrate_again(_write(tmp_path, cohort=cohort, seed=7), folder, tmp_path / "again", log=again.append)
     table = (own_slides / "cohort.csv").read_text().replace("Smith 3", "Miller")
     (own_slides / "renamed.csv").write_text(table)
     cohort = {"kind": "slides", "table": str(own_slides / "renamed.csv")}
@@ -148,6 +156,9 @@ def test_a_class_can_rest_on_the_words_of_a_describing_model(own_slides: Path, t
     assert answer.generated is not None
     assert answer.generated.describer == "spoken"
     assert answer.generated.fused, "the class rests on its words"
+    with pytest.raises(RequestError, match="were written by own"):
+        measured = {name: value for name, value in changes.items() if not name.startswith("descri")}
+        calibrate_again(_write(tmp_path, **measured), folder, tmp_path / "again", log=lambda _: None)
     said = next((tmp_path / "out" / "work").rglob("words-*.jsonl")).read_text()
     assert len(said.splitlines()) >= 24
     train_from_config(_write(tmp_path, **changes), tmp_path / "out", log=lambda _: None)
@@ -163,3 +174,33 @@ def test_a_class_can_rest_on_the_words_of_a_describing_model(own_slides: Path, t
 def test_describer_and_describing_go_together(tmp_path: Path, changes: dict[str, object]) -> None:
     with pytest.raises(RequestError, match="describing"):
         train_from_config(_write(tmp_path, **changes), tmp_path / "out", log=print)
+
+
+@pytest.mark.parametrize("describer", ["server", "/models/vlm"])
+def test_a_class_cannot_rest_on_a_model_that_may_change(tmp_path: Path, describer: str) -> None:
+    with pytest.raises(RequestError, match="cannot rest on the words of"):
+        train_from_config(_write(tmp_path, describer=describer), tmp_path / "out", log=print)
+
+
+def test_a_describing_model_that_no_bundle_may_hold_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(bundle_folder("nb-phantom") / "describer", model)
+    (model / "pytorch_model.bin").write_bytes(b"")
+    describing = {"model": "model", "name": "spoken", "licence": "BSD-3-Clause"}
+    with pytest.raises(BundleError, match=r"pytorch_model\.bin .* has no place in a bundle"):
+        train_from_config(_write(tmp_path, describer="own", describing=describing), tmp_path / "out", log=print)
+    assert not (tmp_path / "out" / "work").exists()
+
+
+def test_a_slide_that_is_lost_on_the_way_is_told_by_its_row(tmp_path: Path) -> None:
+    slide = CohortSlide(tmp_path / "Smith.tiff", 0, "train", "Smith", "row 7", "content")
+    with pytest.raises(RequestError, match=r"The slide of row 7 cannot be used") as caught, opened_slide(slide):
+        pass
+    assert "Smith" not in str(caught.value)
+
+
+def test_no_picture_of_a_patient_is_among_the_tiles_for_the_self_test(tmp_path: Path) -> None:
+    slide = CohortSlide(tmp_path / "nowhere.tiff", 0, "calibration", "Smith", "row 2", "content")
+    optics = Optics(tile_px=224, um_per_px=0.5, tissue_um_per_px=8.0, min_tissue=0.5)
+    tiles = selftest_tiles(Cohort((slide,), "", real=True), optics, tmp_path, 4)
+    assert [tile.rgb.shape for tile in tiles] == [(224, 224, 3)] * 4

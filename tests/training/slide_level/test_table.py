@@ -116,3 +116,22 @@ def test_a_given_split_with_a_patient_in_two_parts_is_refused(slides: Path) -> N
         _read(slides, rows, split="given")
     assert "Smith" not in str(caught.value)
     assert len({s.part for s in _read(slides, [*_rows()[:3], *_rows()[3:]]).slides if s.patient == "Smith 0"}) == 1
+
+
+def test_a_given_split_needs_every_class_in_every_part(slides: Path) -> None:
+    rows = _rows()
+    rows[11] |= {"split": "train"}
+    with pytest.raises(RequestError, match=r"no slide of the class d in the part report"):
+        _read(slides, rows, split="given")
+
+
+def test_the_digest_is_of_the_slides_and_their_parts_and_not_of_their_names(slides: Path, tmp_path: Path) -> None:
+    first = _read(slides, _rows(), split="given").digest
+    renamed = tmp_path / "renamed"
+    shutil.copytree(slides, renamed)
+    (renamed / "s0.tiff").rename(renamed / "other.tiff")
+    rows = _rows()[::-1]
+    rows[11] |= {"slide": "other.tiff", "patient": "Miller"}
+    assert _read(renamed, rows, split="given").digest == first
+    rows[0], rows[2] = rows[0] | {"class": "ud"}, rows[2] | {"class": "d"}
+    assert _read(renamed, rows, split="given").digest != first

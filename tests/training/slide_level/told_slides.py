@@ -50,7 +50,7 @@ def make_bags(slides: int, seed: int, strength: float = 6) -> tuple[SlideBag, ..
         features = rng.normal(size=(40, FEATURES)).astype(np.float32)
         features[:8, label] += strength
         cells = np.stack([np.arange(40), np.zeros(40)], axis=1).astype(np.int32)
-        slide = CohortSlide(Path(f"{i}.tiff"), label, "train", f"{seed}-{i}", f"row {i}")
+        slide = CohortSlide(Path(f"{i}.tiff"), label, "train", f"{seed}-{i}", f"row {i}", f"content {seed}-{i}")
         bags.append(SlideBag(slide, features, cells))
     return tuple(bags)
 
