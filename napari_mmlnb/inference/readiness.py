@@ -10,6 +10,8 @@ from napari_mmlnb.bundles.kept import kept_bundle
 from napari_mmlnb.inference.bundle_runtime import bundle_runtime
 from napari_mmlnb.inference.code_version import code_digest
 from napari_mmlnb.inference.device import choose_device
+from napari_mmlnb.inference.generated import shown_describer
+from napari_mmlnb.inference.settings import RunSettings
 
 
 def get_ready(model: Path | str) -> None:
@@ -28,7 +30,10 @@ def get_ready(model: Path | str) -> None:
     import zarr  # noqa: F401, PLC0415 - the feature cache loads it at first use
 
     bundle = kept_bundle(model)
-    runtime = bundle_runtime(bundle, choose_device().device).runtime
+    device = choose_device().device
+    runtime = bundle_runtime(bundle, device).runtime
     code_digest()
     side = bundle.spec.encoder.input_px
     runtime.encode(np.zeros((1, side, side, 3), dtype=np.uint8))
+    # Not its weights, which a run loads and frees, but the libraries that they need: seconds.
+    shown_describer(bundle, RunSettings(), device.type)
