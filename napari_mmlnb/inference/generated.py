@@ -149,6 +149,16 @@ class Generated:
     text: str = ""
 
 
+def awaited_description(shown: Shown) -> Generated:
+    """What stands in a record whose words are still to come: true of it, should they never come."""
+    facts = shown.facts
+    waiting = f"{facts.name} has not described the tiles yet."
+    record = GeneratedDescription(
+        describer=facts.name, licence=facts.licence, sends_to=facts.sends_to, model=facts.model, fallback=waiting
+    )
+    return Generated(record)
+
+
 def generate_description(
     shown: Shown,
     pictures: Sequence[EvidenceTile],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, overload
 
@@ -28,7 +30,13 @@ from napari_mmlnb.inference.bundle_runtime import bundle_runtime
 from napari_mmlnb.inference.device import DeviceChoice, choose_device
 from napari_mmlnb.inference.evidence import describe_evidence
 from napari_mmlnb.inference.gathering import Gathering
-from napari_mmlnb.inference.generated import Generated, Shown, generate_description, shown_describer
+from napari_mmlnb.inference.generated import (
+    Generated,
+    Shown,
+    awaited_description,
+    generate_description,
+    shown_describer,
+)
 from napari_mmlnb.inference.inspection import inspect_slide
 from napari_mmlnb.inference.rasters import Rasters
 from napari_mmlnb.inference.record import (
@@ -157,6 +165,22 @@ def _updates(
         yield from run.updates()
 
 
+@dataclass(frozen=True)
+class _Found:
+    """All of a result but for a describing model's words; what is None or empty was not found, for want of tissue."""
+
+    run_id: str
+    created: datetime
+    coverage: Coverage
+    quality: Quality
+    reasons: tuple[AbstainReason, ...]
+    settings: dict[str, str | float | int | bool | None]
+    answer: SlideAnswer | None = None
+    evidence: tuple[Evidence, ...] = ()
+    description: Description | None = None
+    shift: Shift | None = None
+
+
 class _Run:
     """One run over one slide: the steps in their order, and the times that they took."""
 
@@ -249,41 +273,53 @@ class _Run:
             tiles_unreadable=len(bag.unreadable),
         )
         quality = self._inspect(tissue, tiles, coverage)
-        reasons = [
+        reasons = (
             *coverage_reasons(coverage, spec),
             *scale_reasons(self.slide.mpp, spec),
             *quality_reasons(quality),
-        ]
-        answer: SlideAnswer | None = None
-        evidence: tuple[Evidence, ...] = ()
-        pictures: tuple[EvidenceTile, ...] = ()
-        description: Description | None = None
-        generated: Generated | None = None
+        )
+        used = settings_record(
+            self.bundle, self.settings, self.device, self.chosen, self.shown, gathering.decoder_reduction
+        ) | stop_record(self.settings, gathering.stopped_after)
+        found = _Found(new_run_id(), now(), coverage, quality, reasons, used)
+        if not len(bag.used):
+            none = np.zeros(0, np.float32)
+            return self._result(found, None, started).with_maps(rasters.draw(bag, None, (), none))
+        answer = gathering.answer()
+        begun = time.perf_counter()
+        evidence, pictures, description = describe_evidence(
+            self.slide, tiles, bag, answer, self.bundle.spec, MeasuredDescriber(), self._check_cancelled
+        )
+        self.timings["describe_s"] = time.perf_counter() - begun
+        features = bag.features
+        distances = tile_distances(self.bundle, features)
+        shift = measure_shift(self.bundle, features, distances)
+        found = replace(found, answer=answer, evidence=evidence, description=description, shift=shift)
+        maps = rasters.draw(bag, answer, tuple(p.rgb for p in pictures), distances)
+        if self.shown is not None and not self.shown.fused:
+            # The class does not rest on the words that are to come, which may take minutes: nobody waits for them.
+            awaited = self._result(found, awaited_description(self.shown), started).with_maps(maps)
+            yield RunUpdate("describe", f"{self.shown.facts.name} describes the evidence", answer=awaited)
+        generated = yield from self._generate(pictures, evidence)
+        return self._result(found, generated, started).with_maps(maps)
+
+    def _result(self, found: _Found, generated: Generated | None, started: float) -> RunResult:
+        """The record of what was found, with these words of a describing model."""
+        spec = self.bundle.spec
+        reasons = list(found.reasons)
         probabilities: Probabilities | None = None
         trust: TextTrust | None = None
-        shift: Shift | None = None
-        distances = np.zeros(0, np.float32)
-        if len(bag.used):
-            answer = gathering.answer()
-            begun = time.perf_counter()
-            evidence, pictures, description = describe_evidence(
-                self.slide, tiles, bag, answer, self.bundle.spec, MeasuredDescriber(), self._check_cancelled
-            )
-            self.timings["describe_s"] = time.perf_counter() - begun
-            generated = yield from self._generate(pictures, evidence)
-            probabilities, trust = self._fuse(answer, description, generated)
-            features = bag.features
-            distances = tile_distances(self.bundle, features)
-            shift = measure_shift(self.bundle, features, distances)
-            reasons += answer_reasons(shift, probabilities, spec)
+        if found.answer is not None and found.description is not None and found.shift is not None:
+            probabilities, trust = self._fuse(found.answer, found.description, generated)
+            reasons += answer_reasons(found.shift, probabilities, spec)
             if probabilities.fused is None:
                 reasons.append(undescribed_reason(spec))
         self.timings["total_s"] = time.perf_counter() - started
         fused = probabilities.fused if probabilities is not None else None
         prediction, prediction_set = self._decide(reasons, fused)
-        result = RunResult(
-            run_id=new_run_id(),
-            created=now(),
+        return RunResult(
+            run_id=found.run_id,
+            created=found.created,
             slide=slide_record(self.slide),
             model=model_record(self.bundle),
             decision="abstain" if reasons else "predict",
@@ -293,25 +329,16 @@ class _Run:
             prediction=prediction,
             prediction_set=prediction_set,
             text_trust=trust,
-            shift=shift,
-            quality=quality,
-            coverage=coverage,
-            evidence=evidence,
-            description=description,
+            shift=found.shift,
+            quality=found.quality,
+            coverage=found.coverage,
+            evidence=found.evidence,
+            description=found.description,
             generated=generated.record if generated is not None else None,
-            settings=settings_record(
-                self.bundle,
-                self.settings,
-                self.device,
-                self.chosen,
-                self.shown,
-                gathering.decoder_reduction,
-            )
-            | stop_record(self.settings, gathering.stopped_after),
+            settings=found.settings,
             timings={name: round(value, 3) for name, value in self.timings.items()},
             software=software_record(self.runtime),
         )
-        return result.with_maps(rasters.draw(bag, answer, tuple(p.rgb for p in pictures), distances))
 
     def _generate(
         self, pictures: tuple[EvidenceTile, ...], evidence: tuple[Evidence, ...]

@@ -114,6 +114,9 @@ class RunUpdate:
         Only with stage "done".
     warning : str
         What a person must be told at once and will not see in the stage; mostly empty.
+    answer : RunResult or None
+        With stage "describe", once, where the class does not rest on a describing model's words: the whole result but
+        for these words, which are still to come.
     said : GeneratedSentence or None
         With stage "describe": the next sentence of the describing model, as soon as it is there.
     """
@@ -127,3 +130,4 @@ class RunUpdate:
     estimate: RunEstimate | None = None
     warning: str = ""
     said: GeneratedSentence | None = None
+    answer: RunResult | None = None

@@ -56,6 +56,10 @@ class DescriptionBox(Section):
         self.show_measurements(result.evidence[0] if result.evidence else None)
         self.setVisible(description is not None)
 
+    def show_words(self, result: RunResult) -> None:
+        """Show what a model has said of a run that is shown already."""
+        self.generated.show_description(result.generated)
+
     def show_measurements(self, evidence: Evidence | None) -> None:
         """Show the numbers of one tile."""
         measurements = evidence.measurements if evidence is not None else ()

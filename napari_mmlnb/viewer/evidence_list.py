@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_mmlnb.result import RunResult
+from napari_mmlnb.result import Evidence, RunResult
 from napari_mmlnb.viewer import wording
 from napari_mmlnb.viewer.section import Section, say
 
@@ -175,12 +175,8 @@ class EvidenceList(Section):
         self.list.clear()
         for i, evidence in enumerate(result.evidence):
             item = QListWidgetItem(self._heading(i, result, with_attention))
-            lines = wording.tile_lines(evidence, result.generated)
-            item.setData(DETAIL_ROLE, lines)
-            item.setData(BRIEF_ROLE, wording.brief_lines(lines))
+            self._tell(item, evidence, result)
             item.setIcon(QIcon(pixmap_of(tiles[i], THUMBNAIL_PX)) if i < len(tiles) else QIcon())
-            spoken = f"{item.text()}. {' '.join(line.text for line in lines)}"
-            item.setData(Qt.ItemDataRole.AccessibleTextRole, spoken)
             self.list.addItem(item)
         self.list.setCurrentRow(-1)
         self.list.fit()
@@ -189,6 +185,23 @@ class EvidenceList(Section):
         self.title.setText("Described tiles" if abstained else "Evidence")
         say(self.note, "Tiles that were described; they are no evidence for any class." if abstained else HINT)
         self.setVisible(bool(result.evidence))
+
+    def show_words(self, result: RunResult) -> None:
+        """Add what a model has said to the tiles of a run that is listed already; the chosen one stays chosen."""
+        self.list.blockSignals(True)
+        for row, evidence in enumerate(result.evidence):
+            self._tell(self.list.item(row), evidence, result)
+        self.list.scheduleDelayedItemsLayout()
+        self.list.fit()
+        self.list.blockSignals(False)
+
+    @staticmethod
+    def _tell(item: QListWidgetItem, evidence: Evidence, result: RunResult) -> None:
+        lines = wording.tile_lines(evidence, result.generated)
+        item.setData(DETAIL_ROLE, lines)
+        item.setData(BRIEF_ROLE, wording.brief_lines(lines))
+        spoken = f"{item.text()}. {' '.join(line.text for line in lines)}"
+        item.setData(Qt.ItemDataRole.AccessibleTextRole, spoken)
 
     def choose(self, index: int) -> None:
         """Choose a tile as if it had been clicked."""

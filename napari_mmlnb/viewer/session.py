@@ -69,9 +69,13 @@ class Session:
     colours: Colours = "raw"
 
     def finish(self, result: RunResult) -> None:
-        """Take the record of a finished run; attention of an abstained one has to be asked for anew."""
+        """Take the record of a run; attention of an abstained one has to be asked for anew."""
         self.result = result
         self.attention_asked_for = False
+
+    def add_words(self, result: RunResult) -> None:
+        """Take the record of the run that is shown already, with the words that a describing model has added."""
+        self.result = result
 
     @property
     def abstained(self) -> bool:

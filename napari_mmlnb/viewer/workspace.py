@@ -233,9 +233,17 @@ class Workspace(QWidget):
         self._show(None)
         self.run.start(session, str(bundle.path), self.describer_box.choice)
 
+    def _on_answered(self, session: Session) -> None:
+        """All but the words of a describing model; what is saved waits for these."""
+        self._show(session)
+        self.export_box.hide()
+
     def _on_finished(self, session: Session) -> None:
         self.run_box.end(status=f"Done: {wording.coverage_line(session.result)}")
-        self._show(session)
+        if self.run.answered_early:
+            self._show_words(session)
+        else:
+            self._show(session)
 
     def _on_failed(self, error: BaseException) -> None:
         self.run_box.end(error=explain(error))
@@ -286,6 +294,13 @@ class Workspace(QWidget):
         self.decision.set_classes(result.classes)
         self.decision.set_draft(session.draft)
         self._show_attention(session)
+
+    def _show_words(self, session: Session) -> None:
+        """Add a describing model's words to what is shown; whatever the reader chose or typed meanwhile stays."""
+        self.said.clear()
+        self.description.show_words(session.result)
+        self.evidence.show_words(session.result)
+        self.export_box.setVisible(True)
 
     def _show_attention(self, session: Session) -> None:
         self.attention.set_abstained(session.abstained, session.attention_asked_for)
@@ -376,6 +391,7 @@ class Workspace(QWidget):
         self.run.maps_changed.connect(self.overlays.show_partial)
         self.run.estimate_changed.connect(self.provisional.show_estimate)
         self.run.said_changed.connect(self.said.show_said)
+        self.run.answered.connect(self._on_answered)
         self.run.finished.connect(self._on_finished)
         self.run.failed.connect(self._on_failed)
         self.run.stopped.connect(self._on_stopped)

@@ -134,6 +134,7 @@ def make_result(slide: Slide, *, abstain: bool = False, unreadable: tuple[tuple[
     ).with_maps(maps)  # fmt: skip
 
 
+AWAITED = "made-up-vlm has not described the tiles yet."
 AGAINST = "measured: blood-like area 0 % of tissue"
 
 
@@ -193,6 +194,8 @@ class MadeUpRunner:
         What a describing model says on the way, one a batch time.
     generated : GeneratedDescription, optional
         What the result holds of it.
+    answers : bool
+        Whether the answer is told before the words.
     """
 
     def __init__(
@@ -205,10 +208,11 @@ class MadeUpRunner:
         estimates: bool = True,
         said: tuple[GeneratedSentence, ...] = (),
         generated: GeneratedDescription | None = None,
+        answers: bool = False,
     ) -> None:
         self.steps, self.pause_s, self.abstain, self.error = steps, pause_s, abstain, error
         self.estimates = estimates
-        self.said, self.generated = said, generated
+        self.said, self.generated, self.answers = said, generated, answers
         self.asked: list[DescriberChoice] = []
         self.threads: list[threading.Thread] = []
         self.ended = threading.Event()
@@ -232,8 +236,15 @@ class MadeUpRunner:
                     raise self.error
                 estimate = make_estimate(step + 1, self.steps) if self.estimates else None
                 yield RunUpdate("encode", "Looking at tiles", step + 1, self.steps, maps=maps, estimate=estimate)
+            if self.answers:
+                answer = make_result(slide, abstain=self.abstain)
+                awaited = GeneratedDescription(describer="made-up-vlm", licence="", fallback=AWAITED)
+                told = answer.model_copy(update={"generated": awaited}).with_maps(answer.maps)
+                yield RunUpdate("describe", "Describing", answer=told)
             for sentence in self.said:
                 time.sleep(self.pause_s)
+                if cancelled():
+                    raise RunCancelledError
                 yield RunUpdate("describe", "Describing", said=sentence)
             result = make_result(slide, abstain=self.abstain)
             generated = result.model_copy(update={"generated": self.generated}).with_maps(result.maps)

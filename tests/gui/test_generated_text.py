@@ -12,7 +12,7 @@ from napari_mmlnb.viewer.describer_box import DescriberBox
 from napari_mmlnb.viewer.describer_choice import DescriberChoice
 from napari_mmlnb.viewer.description_box import DescriptionBox
 from napari_mmlnb.viewer.evidence_list import BRIEF_ROLE, DETAIL_ROLE, MARK_GROUND, MARK_INK, EvidenceList
-from tests.gui.runs import AGAINST, BUNDLE, MadeUpRunner, make_generated, make_result
+from tests.gui.runs import AGAINST, AWAITED, BUNDLE, MadeUpRunner, make_generated, make_result
 
 VLM = DescriberFacts("small-vlm", "A small model.", "MIT", generates=True)
 SERVER = DescriberFacts("server", "Asks a server.", "", generates=True)
@@ -141,6 +141,45 @@ def test_sentences_are_shown_while_the_run_describes(make_workspace, qtbot, smal
     assert not workspace.said.isVisibleTo(workspace)
     assert workspace.said.texts == []
     assert workspace.description.generated.isVisibleTo(workspace.description)
+
+
+def test_the_answer_is_there_before_the_words_and_what_the_reader_does_meanwhile_stays(
+    make_workspace, qtbot, small_slide
+) -> None:
+    runner = MadeUpRunner(pause_s=0.3, said=make_generated().tiles, generated=make_generated(), answers=True)
+    workspace = make_workspace(runner, slide=small_slide)
+    workspace.run_box.classify_button.click()
+    qtbot.wait_until(lambda: workspace.verdict.isVisibleTo(workspace), timeout=20_000)
+    assert workspace.run.session is not None, "the run goes on"
+    assert workspace.description.generated.fallback.text() == AWAITED
+    assert any("stand close" in text for text in _labels(workspace.description))
+    assert not workspace.export_box.isVisibleTo(workspace), "what is saved waits for the words"
+    assert not workspace.provisional.isVisibleTo(workspace)
+    workspace.evidence.choose(1)
+    workspace.decision.reason.setPlainText("Seen by me.")
+    qtbot.wait_until(lambda: workspace.said.isVisibleTo(workspace), timeout=20_000)
+    qtbot.wait_until(lambda: workspace.run.session is None, timeout=20_000)
+    assert workspace.description.generated.fallback.text() == ""
+    assert any("Small round cells" in text for text in _labels(workspace.description))
+    assert workspace.evidence.list.currentRow() == 1
+    assert "Small round cells" in str(workspace.evidence.list.item(1).data(DETAIL_ROLE))
+    assert workspace.decision.reason.toPlainText() == "Seen by me."
+    assert workspace.description.measured_title.text() == "Measured on tile 2"
+    assert workspace.export_box.isVisibleTo(workspace)
+    assert not workspace.said.isVisibleTo(workspace)
+
+
+def test_who_stops_the_describing_keeps_the_answer(make_workspace, qtbot, small_slide) -> None:
+    runner = MadeUpRunner(pause_s=0.3, said=make_generated().tiles * 20, generated=make_generated(), answers=True)
+    workspace = make_workspace(runner, slide=small_slide)
+    workspace.run_box.classify_button.click()
+    qtbot.wait_until(lambda: workspace.said.isVisibleTo(workspace), timeout=20_000)
+    workspace.run_box.cancel_button.click()
+    qtbot.wait_until(lambda: workspace.run.session is None, timeout=20_000)
+    assert workspace.verdict.isVisibleTo(workspace)
+    assert workspace.description.generated.fallback.text() == AWAITED
+    assert workspace.export_box.isVisibleTo(workspace)
+    assert not workspace.said.isVisibleTo(workspace)
 
 
 def test_nothing_of_it_is_cut_off_in_a_narrow_dock(make_workspace, qtbot, small_slide) -> None:

@@ -106,6 +106,25 @@ def test_a_sentence_is_marked_by_what_was_measured_on_its_own_tile(plain: RunRes
     assert said.contradicted > 0
 
 
+def test_the_answer_does_not_wait_for_words_that_it_does_not_rest_on(
+    bundle: Bundle, slide: Slide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(monkeypatch, MadeUpDescriber())
+    updates = list(classify(slide, bundle, settings=ASKED, stream=True))
+    at = next(i for i, update in enumerate(updates) if update.answer is not None)
+    answer, result = updates[at].answer, updates[-1].result
+    assert answer is not None
+    assert result is not None
+    assert at < next(i for i, update in enumerate(updates) if update.said is not None)
+    assert answer.run_id == result.run_id
+    assert _same_but_for_words(answer, result)
+    assert answer.maps is not None
+    assert answer.generated is not None
+    assert answer.generated.fallback == "made-up has not described the tiles yet."
+    assert result.generated is not None
+    assert not result.generated.fallback
+
+
 def test_sentences_stream_while_the_run_describes(plain: RunResult) -> None:
     updates, said = _generate(plain, MadeUpDescriber())
     assert {u.stage for u in updates} == {"describe"}
@@ -287,7 +306,9 @@ def test_words_that_the_bundle_was_trained_with_are_fused(
     trained_with_words: Bundle, plain: RunResult, slide: Slide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register(monkeypatch, MadeUpDescriber())
-    result = classify(slide, trained_with_words, settings=PLAIN)
+    updates = list(classify(slide, trained_with_words, settings=PLAIN, stream=True))
+    assert all(update.answer is None for update in updates), "there is no answer before the words"
+    result = updates[-1].result
     assert result.generated.fused
     assert result.description == plain.description
     assert result.probabilities.text != plain.probabilities.text
