@@ -7,12 +7,12 @@ epoch counter never advances, so the weight stays at 0.3; here it is passed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from napari_mmlnb.training.config import CurriculumConfig
 
 _STEPS = 5
-IMAGE_FIRST = "image first"
+IMAGE_FIRST, CONSOLIDATE = "image first", "consolidate"
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,15 @@ class Phase:
         Loss = alpha CE(fused) + (1 - alpha) CE(image) as published, to which `loop` adds the text head's own.
     text_learns, image_learns : bool
         Whether the branch's encoder is trained; a frozen one is put in evaluation mode, dropout included.
+    gate_learns : bool
+        Whether PRMF's confidence gate is trained.
     """
 
     name: str
     alpha: float
     text_learns: bool
     image_learns: bool
+    gate_learns: bool = True
 
 
 def phase_at(epoch: int, config: CurriculumConfig) -> Phase:
@@ -50,7 +53,17 @@ def phase_at(epoch: int, config: CurriculumConfig) -> Phase:
     step = epoch - config.image_first
     if step < config.joint:
         return Phase("joint", 0.30 + 0.14 * (step * _STEPS // config.joint), text_learns=True, image_learns=True)
-    return Phase("consolidate", 1.0, text_learns=False, image_learns=False)
+    return Phase(CONSOLIDATE, 1.0, text_learns=False, image_learns=False)
+
+
+def gate_last(phase: Phase) -> Phase:
+    """The same rule, but the gate learns only once both branches have: our design, after MMLNB.
+
+    A text branch that starts from nothing tells nothing while it is frozen. A gate that learns meanwhile closes upon
+    it, and a sigmoid that has come near to 0 does not come back: text is then never trusted again, however good it
+    becomes. Until the last phase the gate therefore stays where it started, near one half.
+    """
+    return replace(phase, gate_learns=phase.name == CONSOLIDATE)
 
 
 def epochs(config: CurriculumConfig) -> Iterator[tuple[int, Phase]]:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from napari_mmlnb.training.config import CurriculumConfig
-from napari_mmlnb.training.curriculum import epochs, phase_at
+from napari_mmlnb.training.curriculum import epochs, gate_last, phase_at
 
 PUBLISHED = CurriculumConfig()
 
@@ -32,3 +34,11 @@ def test_150_epochs() -> None:
     assert len(list(epochs(PUBLISHED))) == 150
     with pytest.raises(ValueError, match="150"):
         phase_at(150, PUBLISHED)
+
+
+def test_the_gate_learns_all_the_time_as_published_and_in_the_last_phase_only_where_it_is_held() -> None:
+    rules = [phase for _, phase in epochs(CurriculumConfig())]
+    assert all(phase.gate_learns for phase in rules)
+    held = [gate_last(phase) for phase in rules]
+    assert [phase.gate_learns for phase in held] == [False] * 100 + [True] * 50
+    assert [replace(phase, gate_learns=True) for phase in held] == rules, "nothing else is changed"

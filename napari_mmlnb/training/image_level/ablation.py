@@ -79,9 +79,16 @@ CLAIMS = (
     Claim("The describing model's fine-tuning helps", _PRMF, Contender(PRMF, "untuned")),
     Claim("PRMF is better than concatenation", _PRMF, Contender("concatenation")),
     Claim("The curriculum helps PRMF", _PRMF, Contender("prmf-no-curriculum")),
+    Claim("PRMF is better when its gate learns last", Contender("prmf-gate-last"), _PRMF),
+    Claim(
+        "With the gate last, both are better than the text alone", Contender("prmf-gate-last"), Contender("text-only")
+    ),
+    Claim(
+        "With the gate last, PRMF is better than concatenation", Contender("prmf-gate-last"), Contender("concatenation")
+    ),
     Claim("Generated text is better than measured text", _PRMF, Contender(PRMF, "measured")),
 )
-"""Those of the paper, and whether a describing model was needed at all."""
+"""Those of the paper; what our own order of learning changes of them; and whether a describing model was needed."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from napari_mmlnb.models.towers.image import ImageTower
 from napari_mmlnb.models.towers.text import TextTower
 from napari_mmlnb.registry import Registry
 from napari_mmlnb.training.config import CurriculumConfig
-from napari_mmlnb.training.curriculum import Phase, phase_at
+from napari_mmlnb.training.curriculum import Phase, gate_last, phase_at
 
 PRMF = "prmf"
 
@@ -50,10 +50,15 @@ def _all_at_once(epoch: int, config: CurriculumConfig) -> Phase:
     return Phase("all at once", 1.0, text_learns=True, image_learns=True)
 
 
+def _gate_last(epoch: int, config: CurriculumConfig) -> Phase:
+    return gate_last(phase_at(epoch, config))
+
+
 ARMS = Registry(
     "arm",
     (
         Arm(PRMF, "PRMF: gate and curriculum, as published", ImageTextPrmf, phase_at),
+        Arm("prmf-gate-last", "PRMF, its gate learning in the last phase only", ImageTextPrmf, _gate_last),
         Arm("prmf-no-curriculum", "PRMF's gate, all parts learning at once", ImageTextPrmf, _all_at_once),
         Arm("concatenation", "both side by side, without a gate", Concatenated, _all_at_once),
         Arm("image-only", "the image alone", ImageOnly, _all_at_once),

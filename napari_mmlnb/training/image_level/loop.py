@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from napari_mmlnb.models.fusion.prmf import PrmfGate
 from napari_mmlnb.models.image_text import ImageTextAnswer
 from napari_mmlnb.training.curriculum import Phase
 from napari_mmlnb.training.image_level.images import RGB, normalised
@@ -146,10 +147,13 @@ def prmf_loss(fused: Tensor, image: Tensor, labels: Tensor, alpha: float) -> Ten
 
 
 def set_learning(model: nn.Module, phase: Phase) -> None:
-    """Freeze and thaw the towers; a frozen one evaluates (the released code leaves its dropout on)."""
+    """Freeze and thaw towers and gate; a frozen tower evaluates (the released code leaves its dropout on)."""
     model.train()
     for name, learns in (("image", phase.image_learns), ("text", phase.text_learns)):
         model.get_submodule(name).train(learns).requires_grad_(learns)
+    for part in model.modules():
+        if isinstance(part, PrmfGate):
+            part.confidence.requires_grad_(phase.gate_learns)
 
 
 def predict(model: nn.Module, data: ImageTextData, rows: Rows, batch: int) -> Predictions:

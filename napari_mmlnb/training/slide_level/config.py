@@ -89,6 +89,19 @@ class OwnDescriberConfig(Config):
     generation: Generation = Generation()
 
 
+class SlideCurriculumConfig(CurriculumConfig):
+    """Epochs of the three phases, and when PRMF's gate learns.
+
+    Parameters
+    ----------
+    gate : str
+        "last": in the last phase only (our design, after MMLNB; see `curriculum.gate_last`), for the text branch starts
+        from nothing here; "from_the_start", as published.
+    """
+
+    gate: Literal["last", "from_the_start"] = "last"
+
+
 class OptimiserConfig(Config):
     """How to descend. Published: Adam, 1e-4, batch 32, no decay; a branch trained from nothing needs longer strides."""
 
@@ -149,7 +162,7 @@ class TrainConfig(Config):
     describer: str = "measured"
     describing: OwnDescriberConfig | None = None
     model: ModelConfig = ModelConfig()
-    curriculum: CurriculumConfig = CurriculumConfig()
+    curriculum: SlideCurriculumConfig = SlideCurriculumConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     evidence: EvidenceSpec = EvidenceSpec()
     limits: LimitsSpec = LimitsSpec()

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from napari_mmlnb.models.mmlnb import Mmlnb
 from napari_mmlnb.training.board import Board
-from napari_mmlnb.training.curriculum import IMAGE_FIRST, Phase, epochs
+from napari_mmlnb.training.curriculum import IMAGE_FIRST, Phase, epochs, gate_last
 from napari_mmlnb.training.scores import score
 from napari_mmlnb.training.slide_level.bags import SlideBag
 from napari_mmlnb.training.slide_level.calibrate import SlideLogits, logits_of_answers
@@ -110,7 +110,9 @@ class Course:
         self._go_on()
         ids = self.train.ids(self.model)
         with Board(self.folder, len(self.records)) as board:
-            for epoch, phase in epochs(self.config.curriculum):
+            last = self.config.curriculum.gate == "last"
+            for epoch, published in epochs(self.config.curriculum):
+                phase = gate_last(published) if last else published
                 if epoch < len(self.records):
                     continue
                 if self._is_over():

@@ -151,6 +151,7 @@ def _set_learning(model: Mmlnb, phase: Phase) -> None:
         (model.text, phase.text_learns),
         (model.pooling, phase.image_learns),
         (model.image_head, phase.image_learns),
+        (model.fusion.confidence, phase.gate_learns),
     )
     for part, learns in parts:
         part.train(learns).requires_grad_(learns)

@@ -11,7 +11,7 @@ import torch
 
 from napari_mmlnb.models.mmlnb import Mmlnb
 from napari_mmlnb.training.config import CurriculumConfig
-from napari_mmlnb.training.curriculum import Phase, phase_at
+from napari_mmlnb.training.curriculum import Phase, gate_last, phase_at
 from napari_mmlnb.training.slide_level.config import OptimiserConfig
 from napari_mmlnb.training.slide_level.loop import attention_of, set_feature_statistics, train_epoch
 from tests.training.slide_level.told_slides import SHAPE, make_bags, told
@@ -32,6 +32,18 @@ def test_what_a_phase_freezes_stays_as_it_is(epoch: int, learning: set[str]) -> 
     assert ("text" in moved) == ("text" in learning)
     assert ({"pooling", "image_head"} <= moved) == ("image" in learning)
     assert {"fusion", "head", "text_head"} <= moved
+
+
+def test_a_gate_that_learns_last_stays_where_it_started_until_then() -> None:
+    torch.manual_seed(0)
+    model, bags = Mmlnb(SHAPE), make_bags(12, 0)
+    set_feature_statistics(model, bags)
+    before = [p.clone() for p in model.fusion.confidence.parameters()]
+    for epoch in (0, 1):
+        _epoch(model, bags, gate_last(phase_at(epoch, PHASES)))
+        assert all(torch.equal(a, b) for a, b in zip(before, model.fusion.confidence.parameters(), strict=True))
+    _epoch(model, bags, gate_last(phase_at(6, PHASES)))
+    assert not all(torch.equal(a, b) for a, b in zip(before, model.fusion.confidence.parameters(), strict=True))
 
 
 def _epoch(model: Mmlnb, bags: tuple, phase: Phase) -> tuple[float, float]:
