@@ -19,7 +19,7 @@ from napari_mmlnb.registry import Registry
 from napari_mmlnb.training.config import CurriculumConfig
 from napari_mmlnb.training.curriculum import Phase, gate_last, phase_at
 
-PRMF = "prmf"
+PRMF, GATE_LAST = "prmf", "prmf-gate-last"
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ ARMS = Registry(
     "arm",
     (
         Arm(PRMF, "PRMF: gate and curriculum, as published", ImageTextPrmf, phase_at),
-        Arm("prmf-gate-last", "PRMF, its gate learning in the last phase only", ImageTextPrmf, _gate_last),
+        Arm(GATE_LAST, "PRMF, its gate learning in the last phase only", ImageTextPrmf, _gate_last),
         Arm("prmf-no-curriculum", "PRMF's gate, all parts learning at once", ImageTextPrmf, _all_at_once),
         Arm("concatenation", "both side by side, without a gate", Concatenated, _all_at_once),
         Arm("image-only", "the image alone", ImageOnly, _all_at_once),
