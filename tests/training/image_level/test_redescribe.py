@@ -10,7 +10,7 @@ import pytest
 
 from napari_mmlnb.describe.base import DescriberFacts, TileDescription
 from napari_mmlnb.errors import OutputError, RequestError
-from napari_mmlnb.training.image_level.ablation import ablate
+from napari_mmlnb.training.image_level.ablation import CLAIMS, ablate
 from napari_mmlnb.training.image_level.redescribe import UNDESCRIBED, redescribe
 from napari_mmlnb.training.image_level.table import read_cases
 from tests.training.image_level.made import COLOURS, configuration, image_folder
@@ -70,8 +70,13 @@ def test_the_ablation_tells_generated_from_measured_text(folder: Path) -> None:
     short = {"curriculum": {"image_first": 1, "joint": 1, "consolidate": 1}}
     config = configuration(folder, **short, texts={"untuned": "new.csv", "measured": "plain.csv"})
     ablation = ablate(config, folder / "out", seeds=1, log=lambda _: None)
-    assert {one.name for one in ablation.arms} >= {"prmf", "prmf-untuned-text", "prmf-measured-text"}
-    assert len(ablation.claims) == 6
+    assert {one.name for one in ablation.arms} >= {
+        "prmf",
+        "prmf-untuned-text",
+        "prmf-measured-text",
+        "prmf-gate-last-untuned-text",
+    }
+    assert tuple(claim for claim, _ in ablation.claims) == CLAIMS
 
 
 def test_texts_of_other_images_are_refused(folder: Path) -> None:
