@@ -17,7 +17,6 @@ from tests.gui.opening import open_and_wait
 from tests.gui.runs import MadeUpRunner
 
 PLUGIN = "napari-mmlnb"
-CYCLES = 50
 
 
 @pytest.fixture
@@ -36,10 +35,13 @@ def open_files(path) -> int:
     return sum(file.path == str(path) for file in psutil.Process().open_files())
 
 
-def test_fifty_slides_opened_and_removed_leave_nothing_behind(make_workspace, qtbot, small_slide, decoding_threads):
+@pytest.mark.parametrize("cycles", [10, pytest.param(50, marks=pytest.mark.slow)])
+def test_slides_opened_and_removed_leave_nothing_behind(
+    make_workspace, qtbot, small_slide, decoding_threads, cycles: int
+) -> None:
     workspace = make_workspace(MadeUpRunner())
     slides = []
-    for _ in range(CYCLES):
+    for _ in range(cycles):
         session = open_and_wait(workspace, qtbot, small_slide)
         slides.append(weakref.ref(session.slide))
         workspace.viewer.layers.remove(workspace.shelf.layer)
