@@ -60,10 +60,14 @@ def read_as(schema: type[AnyConfig], path: Path) -> AnyConfig:
     except OSError as error:
         raise RequestError(f"The configuration {path} cannot be read: {error.strerror}.") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
+        mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+        where = f" (line {mark.line + 1})" if mark is not None else ""
         raise RequestError(
-            f"The configuration {path} is not YAML.", "See the documentation of `mmlnb train`."
+            f"The configuration {path} is not YAML{where}.", "See the documentation of `mmlnb train`."
         ) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file as a whole"
-        raise RequestError(f"The configuration {path} is wrong at {where}: {first['msg']}.") from error
+        raise RequestError(
+            f"The configuration {path} is wrong at {where}: {first['msg'].removeprefix('Value error, ')}."
+        ) from error

@@ -189,6 +189,13 @@ class TrainConfig(Config):
         return self
 
     @model_validator(mode="after")
+    def _patience_has_slides_to_select_on(self) -> TrainConfig:
+        cohort = self.cohort
+        if self.patience and isinstance(cohort, PhantomCohortConfig) and not cohort.selection_per_class:
+            raise ValueError("patience needs slides to select on: give cohort.selection_per_class")
+        return self
+
+    @model_validator(mode="after")
     def _own_describer_is_given(self) -> TrainConfig:
         if (self.describer == OWN) != (self.describing is not None):
             raise ValueError("describer: own needs describing, and describing needs describer: own")

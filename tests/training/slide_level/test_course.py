@@ -124,6 +124,7 @@ def test_patience_ends_the_last_phase_only(tmp_path: Path) -> None:
         told(make_bags(12, 7, strength=1.5)),
         log=lines.append,
         patience=3,
+        cohort=CONFIG["cohort"] | {"selection_per_class": 4},  # type: ignore[operator]
         curriculum={"image_first": 5, "joint": 10, "consolidate": 100},
     )
     learned = course.run()

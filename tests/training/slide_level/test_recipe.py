@@ -63,6 +63,7 @@ def test_training_makes_a_bundle_with_its_card_and_log_and_goes_on_where_it_was(
         ({"classes": [{"id": "x", "label": "x", "colour": "#000000"}] * 2}, "phantoms come as"),
         ({"optimiser": {"learning_rate": -1}}, r"optimiser\.learning_rate"),
         ({"surprise": 1}, "surprise"),
+        ({"patience": 3}, "wrong at the file as a whole: patience needs slides to select on"),
     ],
 )
 def test_a_wrong_configuration_names_the_field(tmp_path: Path, changes: dict[str, object], field: str) -> None:
@@ -75,7 +76,7 @@ def test_a_missing_or_broken_configuration(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=r"nowhere\.yaml"):
         train_from_config(tmp_path / "nowhere.yaml", tmp_path, log=print)
     (tmp_path / "broken.yaml").write_text("a: [")
-    with pytest.raises(RequestError, match="not YAML"):
+    with pytest.raises(RequestError, match=r"not YAML \(line 1\)"):
         train_from_config(tmp_path / "broken.yaml", tmp_path, log=print)
 
 
