@@ -47,6 +47,9 @@ from napari_mmlnb.training.splits import SLIDE_PARTS, SlidePart
 WARM_UP_EPOCHS = 30
 SELFTEST_TILES = 4
 RUN_SUFFIX = ".run"
+BLIND_LIMIT = 100.0
+"""Of a slide's distance from the training: with a wider one, learned from few slides, nothing is foreign any more."""
+BLIND = "It may not notice foreign slides: too few were learned from."
 EPOCHS_FILE = "epochs.csv"
 Bags = dict[SlidePart, tuple[SlideBag, ...]]
 
@@ -335,6 +338,10 @@ class _Training:
     def _calibrated(self, parts: TrainedParts, cohort: Cohort, bags: Bags, learned: Learned | None) -> Bundle:
         config, train, held = self.config, bags["train"], bags["calibration"]
         found = calibrate_parts(parts, train, held, self.describer, self.optics, config.coverage, config.seed, self.log)
+        widest = max(limit for _, limit in found.calibration.familiarity.slide)
+        if widest > BLIND_LIMIT and BLIND not in parts.spec.notice:
+            self.log(f"{BLIND} (limit {widest:.0f}; usual distances are about 1)")
+            parts = replace(parts, spec=parts.spec.model_copy(update={"notice": f"{parts.spec.notice} {BLIND}"}))
         bundle = write_bundle(parts.with_calibration(found.calibration, found.slides))
         report = None
         if bags["report"]:

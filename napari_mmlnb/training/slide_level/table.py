@@ -19,6 +19,7 @@ from napari_mmlnb.training.splits import SLIDE_PARTS, SlidePart, check_parts, sp
 NEEDED = ("slide", "class", "patient")
 MPP, PART = "mpp", "split"
 _SHOWN = 3
+_FEW = 0.45
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,11 @@ def read_cohort(
     counts = Counter(parts)
     told = ", ".join(f"{counts[part]} {part}" for part in SLIDE_PARTS)
     log(f"{len(cases)} slides of {len(set(patients))} patients; {told}")
+    if counts["train"] < _FEW * len(cases):
+        log(
+            f"only {counts['train']} of {len(cases)} slides are learned from: "
+            "the class with the fewest patients sets the parts"
+        )
     slides = tuple(
         CohortSlide(case.path, case.label, part, case.patient, f"row {case.row}", content, case.mpp)
         for case, part, content in zip(cases, parts, contents, strict=True)

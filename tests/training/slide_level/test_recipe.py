@@ -118,6 +118,7 @@ def test_slides_of_ones_own_are_split_by_patient_selected_and_reported(own_slide
     assert list(run.glob("tensorboard/events*"))
     card = (folder / "MODEL_CARD.md").read_text()
     assert "12 slides of 12 patients" in card
+    assert "It may not notice foreign slides" in bundle.spec.notice, "three slides tell nothing of what is foreign"
     assert "reported slides of 3 patients, 95 % intervals" in card
     assert "Synthetic" not in card
     texts = [path.read_text() for path in folder.iterdir() if path.suffix in {".md", ".log", ".json", ".yaml"}]
