@@ -171,6 +171,14 @@ class GeneratedDescription(_Record):
         """How many of the tiles' sentences a measurement contradicts."""
         return sum(bool(sentence.contradicted_by) for sentence in self.tiles)
 
+    @property
+    def disagreement(self) -> str:
+        """In how many sentences a measurement says otherwise; empty where none does, for that proves nothing."""
+        if not self.contradicted:
+            return ""
+        verb = "is" if self.contradicted == 1 else "are"
+        return f"{self.contradicted} of {len(self.tiles)} sentences of the tiles {verb} contradicted by a measurement."
+
     def of_tile(self, rank: int) -> tuple[GeneratedSentence, ...]:
         """What was said of one tile."""
         return tuple(sentence for sentence in self.tiles if sentence.evidence == (rank,))
@@ -316,6 +324,15 @@ class RunResult(_Record):
         ):
             raise ValueError("a run names a class and no reason to abstain, or reasons and no class")
         return self
+
+    @property
+    def words_caution(self) -> str:
+        """That a describing model speaks of a slide unlike any that the bundle knows; empty where it does not."""
+        if self.generated is None or self.generated.fallback:
+            return ""
+        if not any(reason.code == "out_of_distribution" for reason in self.abstain_reasons):
+            return ""
+        return f"{self.model.name} does not know slides like this one: a model's words on it may mean nothing."
 
     @property
     def early_end(self) -> str:

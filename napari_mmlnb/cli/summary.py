@@ -79,6 +79,8 @@ def _description(result: RunResult) -> Iterator[str]:
     where = f"; tiles were sent to {said.sends_to}" if said.sends_to else ""
     tiles = {rank for sentence in said.tiles for rank in sentence.evidence}
     yield f"Description by {said.speaker} ({said.licence or 'licence unknown'}{where}), {len(tiles)} tiles:"
+    if result.words_caution:
+        yield f"  {result.words_caution}"
     for sentence in said.sentences:
         against = f" [contradicted, {sentence.contradicted_by}]" if sentence.contradicted_by else ""
         yield f"  {sentence.text}{against}"

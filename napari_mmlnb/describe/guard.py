@@ -156,7 +156,7 @@ _VOWEL = re.compile("[aeiouyà-öø-ÿ]", re.IGNORECASE)
 
 
 def _is_garbage(sentence: str) -> bool:
-    """Control characters, markup and special tokens, runs of signs, or hardly any words."""
+    """Control characters, markup and special tokens, runs of signs, hardly any words, or a torn-off last one."""
     if any(unicodedata.category(c) in _BAD_CATEGORIES or c == "\ufffd" for c in sentence):
         return True
     if _MARKUP.search(sentence) or _RUN.search(sentence):
@@ -166,7 +166,8 @@ def _is_garbage(sentence: str) -> bool:
     # Of Latin words of four letters or more; abbreviations and other scripts have their own ways.
     long = [word for word in words if len(word) > 3 and word.isascii()]
     return (
-        letters < 0.4 * signs
+        (len(words) == 1 and words[0].islower())
+        or letters < 0.4 * signs
         or not any(len(word) > 1 for word in words)
         or 2 * sum(len(word) == 1 for word in words) > len(words)
         or 2 * sum(_VOWEL.search(word) is None for word in long) > len(long)

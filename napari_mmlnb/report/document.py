@@ -243,7 +243,8 @@ def _generated(record: RunResult) -> dict[str, Any]:
     return {
         "describer": said.describer,
         "fallback": said.fallback,
-        "disagreement": _disagreement(said),
+        "caution": record.words_caution,
+        "disagreement": said.disagreement,
         "sentences": [_said(one, _tiles(one.evidence, len(record.evidence))) for one in said.sentences],
         "source": _source(said),
         "faults": [
@@ -255,13 +256,6 @@ def _generated(record: RunResult) -> dict[str, Any]:
 
 def _said(sentence: GeneratedSentence, tiles: str) -> dict[str, str]:
     return {"text": sentence.text, "tiles": tiles, "against": sentence.contradicted_by}
-
-
-def _disagreement(said: GeneratedDescription) -> str:
-    if not said.contradicted:
-        return ""
-    verb = "is" if said.contradicted == 1 else "are"
-    return f"{said.contradicted} of {len(said.tiles)} sentences of the tiles {verb} contradicted by a measurement."
 
 
 def _source(said: GeneratedDescription) -> str:

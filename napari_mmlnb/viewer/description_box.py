@@ -41,7 +41,7 @@ class DescriptionBox(Section):
     def show_result(self, result: RunResult) -> None:
         """Show a run's description."""
         description = result.description
-        self.generated.show_description(result.generated)
+        self.generated.show_description(result.generated, result.words_caution)
         say(self.findings_title, "Measured findings" if result.generated is not None else "")
         block = QWidget()
         column = QVBoxLayout(block)
@@ -58,7 +58,7 @@ class DescriptionBox(Section):
 
     def show_words(self, result: RunResult) -> None:
         """Show what a model has said of a run that is shown already."""
-        self.generated.show_description(result.generated)
+        self.generated.show_description(result.generated, result.words_caution)
 
     def show_measurements(self, evidence: Evidence | None) -> None:
         """Show the numbers of one tile."""

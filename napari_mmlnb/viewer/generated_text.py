@@ -63,6 +63,7 @@ class GeneratedText(QWidget):
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(4)
         self.title = self._line("title")
+        self.caution = self._line("notice")
         self.disagreement = self._line("notice")
         self.fallback = self._line("notice")
         self._sentences: QWidget | None = None
@@ -70,12 +71,13 @@ class GeneratedText(QWidget):
         self.source = self._line("quiet")
         self.hide()
 
-    def show_description(self, said: GeneratedDescription | None) -> None:
-        """Show what was said, or why nothing was."""
+    def show_description(self, said: GeneratedDescription | None, caution: str = "") -> None:
+        """Show what was said, or why nothing was; above it what must be known of all of it."""
         self.setVisible(said is not None)
         sentences = said.sentences if said is not None else ()
         say(self.title, wording.says_title(said) if said is not None else "")
-        say(self.disagreement, wording.disagreement_line(said) if said is not None else "")
+        say(self.caution, caution)
+        say(self.disagreement, said.disagreement if said is not None else "")
         say(self.fallback, said.fallback if said is not None else "")
         say(self.faults, wording.faults_line(said) if said is not None else "")
         say(self.source, wording.generated_source(said) if said is not None else "")

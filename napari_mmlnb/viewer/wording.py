@@ -247,14 +247,6 @@ def says_title(said: GeneratedDescription) -> str:
     return "" if said.fallback else f"What {said.speaker} says it sees"
 
 
-def disagreement_line(said: GeneratedDescription) -> str:
-    """In how many sentences a measurement says otherwise; nothing where none does, for that proves nothing."""
-    if not said.contradicted:
-        return ""
-    verb = "is" if said.contradicted == 1 else "are"
-    return f"{said.contradicted} of {len(said.tiles)} sentences of the tiles {verb} contradicted by a measurement."
-
-
 def faults_line(said: GeneratedDescription) -> str:
     """What was left out, and why; the reason once for all tiles that share it."""
     by_reason: dict[str, list[int]] = {}

@@ -103,6 +103,16 @@ def test_a_model_s_words_are_told_with_what_contradicts_them(tmp_path):
     assert "Tile 8, left out: another language" in text
 
 
+def test_words_on_a_foreign_slide_are_told_with_what_they_are_worth(tmp_path):
+    reasons = ({"code": "out_of_distribution", "text": "The slide is unlike those of the training."},)
+    changes = {"decision": "abstain", "prediction": None, "abstain_reasons": reasons}
+    known = with_words()
+    foreign = type(known).model_validate(known.model_dump() | changes)
+    told = f"  {known.model.name} does not know slides like this one: a model's words on it may mean nothing."
+    assert told in list(summary_lines(foreign, tmp_path))
+    assert told not in list(summary_lines(known, tmp_path))
+
+
 def test_a_fallback_is_told_and_nothing_else_of_the_model(tmp_path):
     result = with_words(sentences=(), tiles=(), fallback="gone did not describe the tiles: no memory.")
     lines = [line for line in summary_lines(result, tmp_path) if "escri" in line]

@@ -33,6 +33,8 @@ ALSO = "Nuclei are small, 7.5 um on average, and dark."
         ("xkcd qwrtz mnbvc sdfgh.", (), ("garbage",)),
         ("a b c d e f g h.", (), ("garbage",)),
         (f"{GOOD} Aaaaaaaaaaaa.", (GOOD,), ("garbage",)),
+        (f"{GOOD} high.", (GOOD,), ("garbage",)),
+        (f"{GOOD} Calcification.", (GOOD, "Calcification."), ()),
         # another language
         (f"{GOOD} Die Kerne sind klein und dunkel.", (GOOD,), ("other language",)),
         ("神经毡丰富。细胞核小。", (), ("other language",)),

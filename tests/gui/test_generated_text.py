@@ -58,6 +58,15 @@ def test_a_contradicted_sentence_says_so_in_words_with_the_measurement(slide, qt
     assert "1 of 6 sentences of the tiles is contradicted" in box.generated.disagreement.text()
 
 
+def test_above_words_on_a_foreign_slide_it_says_that_they_may_mean_nothing(slide, qtbot) -> None:
+    box = _shown(slide, qtbot, make_generated(), abstain=True)
+    assert "made-up does not know slides like this one" in box.generated.caution.text()
+    assert box.generated.caution.isVisibleTo(box)
+    assert not _shown(slide, qtbot, make_generated()).generated.caution.text()
+    gone = GeneratedDescription(describer="gone", licence="", fallback="gone did not describe the tiles.")
+    assert not _shown(slide, qtbot, gone, abstain=True).generated.caution.text(), "there are no words"
+
+
 def test_where_nothing_contradicts_nothing_is_said_of_it(slide, qtbot) -> None:
     said = make_generated()
     clean = said.model_copy(

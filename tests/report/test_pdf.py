@@ -78,6 +78,7 @@ def test_an_abstention_keeps_a_model_s_findings_and_names_no_class(tmp_path):
     write_pdf(with_words(make_result("abstain")), tmp_path / "words.pdf")
     text = spoken(tmp_path / "words.pdf")
     assert "Small round cells lie in dense sheets." in text
+    assert "made-up does not know slides like this one" in text
     assert not any(label in text for label in LABELS.values())
 
 
