@@ -40,6 +40,14 @@ def read_table(table: Path, needed: Sequence[str]) -> list[Row]:
     return rows
 
 
+def write_table(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write rows, at least one, all with the columns of the first."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
 def refuse(rows: Sequence[Row], wrong: Callable[[Row], bool], table: Path, what: str, remedy: str = "") -> None:
     """Refuse a table some of whose rows are wrong.
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from napari_mmlnb import __version__
 from napari_mmlnb.errors import OutputError
 from napari_mmlnb.inference.device import choose_device
 from napari_mmlnb.training.config import read_as
+from napari_mmlnb.training.csv_table import write_table
 from napari_mmlnb.training.describing.adapter import learning_weights, put_on, save_adapter
 from napari_mmlnb.training.describing.answers import Conversation, collated
 from napari_mmlnb.training.describing.base_model import BaseFolder, dtype_for, find_base, load_model, load_processor
@@ -242,8 +242,8 @@ class _FineTuning:
             "read_back": dict(read_back),
         }
         (self.folder / METRICS_FILE).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
-        _write_table(self.folder / STEPS_FILE, [one.row() for one in learned.steps])
-        _write_table(self.folder / EPOCHS_FILE, [vars(one) for one in learned.epochs])
+        write_table(self.folder / STEPS_FILE, [one.row() for one in learned.steps])
+        write_table(self.folder / EPOCHS_FILE, [vars(one) for one in learned.epochs])
         shown = [self.cohort.cases[self.split.report[place]] for place in self.described[: self.config.samples]]
         texts = zip(shown, before.texts, after.texts, strict=False)
         samples = [Sample(case.file_name, case.description, old.text, new.text) for case, old, new in texts]
@@ -266,10 +266,3 @@ class _FineTuning:
 
     def _part(self, rows: Rows) -> dict[str, int]:
         return {"images": len(rows), "patients": len({self.cohort.cases[row].patient for row in rows})}
-
-
-def _write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)

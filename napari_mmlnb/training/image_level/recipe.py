@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from napari_mmlnb.errors import OutputError, RequestError
 from napari_mmlnb.inference.device import choose_device
 from napari_mmlnb.training.board import Board
 from napari_mmlnb.training.config import read_as
+from napari_mmlnb.training.csv_table import write_table
 from napari_mmlnb.training.curriculum import Phase
 from napari_mmlnb.training.image_level.arms import ARMS
 from napari_mmlnb.training.image_level.card import write_card
@@ -278,8 +278,8 @@ class _Training:
         }
         write_card(self.folder, self.config, self.split, self.cohort.table_sha256, best.epoch, branches)
         (self.folder / SCORES_FILE).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-        _write_table(self.folder / EPOCHS_FILE, [one.row() for one in records])
-        _write_table(self.folder / PREDICTIONS_FILE, list(self._answers(rows, said)))
+        write_table(self.folder / EPOCHS_FILE, [one.row() for one in records])
+        write_table(self.folder / PREDICTIONS_FILE, list(self._answers(rows, said)))
         self.log(f"best epoch {best.epoch},{gate_words(float(said.gate.mean()))} on {len(rows)} reported images")
         for name, report in branches.items():
             low_high = report.intervals["f1"]
@@ -306,10 +306,3 @@ class _Training:
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
-
-
-def _write_table(path: Path, rows: list[dict[str, object]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)

@@ -16,7 +16,6 @@ from napari_mmlnb.errors import MissingExtraError
 from napari_mmlnb.models.mmlnb import Mmlnb
 from napari_mmlnb.models.pooling.base import BagAnswer
 from napari_mmlnb.training.slide_level.bags import SlideBag
-from napari_mmlnb.training.slide_level.loop import answer_bag
 
 ATTENTION_QUANTILE = 0.99
 _ROUNDING = 1e-9
@@ -37,15 +36,8 @@ class SlideLogits:
         return np.asarray(e / e.sum(axis=1, keepdims=True))
 
 
-def logits_of(model: Mmlnb, bags: tuple[SlideBag, ...], ids: Tensor) -> SlideLogits:
-    """Ask the trained network about slides, with the token ids (S, T) of their texts."""
-    return logits_of_answers(model, [answer_bag(model, bag) for bag in bags], bags, ids)
-
-
-def logits_of_answers(
-    model: Mmlnb, answers: Sequence[BagAnswer], bags: tuple[SlideBag, ...], ids: Tensor
-) -> SlideLogits:
-    """`logits_of` where the image branch has answered already."""
+def logits_of(model: Mmlnb, answers: Sequence[BagAnswer], bags: tuple[SlideBag, ...], ids: Tensor) -> SlideLogits:
+    """What a network says of slides whose image branch has answered, with the token ids (S, T) of their texts."""
     rows: dict[Branch, list[npt.NDArray[np.float64]]] = {"image": [], "text": [], "fused": []}
     gates = []
     with torch.inference_mode():

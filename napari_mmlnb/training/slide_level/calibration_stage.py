@@ -16,7 +16,7 @@ from napari_mmlnb.models.familiarity import SlideFamiliarity
 from napari_mmlnb.training.slide_level.bags import Optics, SlideBag
 from napari_mmlnb.training.slide_level.calibrate import SlideLogits, calibrate, logits_of
 from napari_mmlnb.training.slide_level.familiarity import familiarity_limits, fit_slides, slide_distances
-from napari_mmlnb.training.slide_level.loop import attention_of
+from napari_mmlnb.training.slide_level.loop import answer_bag, attention_in
 from napari_mmlnb.training.slide_level.texts import describe_cohort, slide_text
 
 
@@ -95,10 +95,12 @@ def answer_cohort(
 ) -> tuple[list[npt.NDArray[np.float32]], SlideLogits]:
     """Answers for slides, their evidence chosen and described as a run does it; and the attention over each of them."""
     choice = parts.spec.evidence
-    attention = attention_of(parts.system, bags)
+    answers = [answer_bag(parts.system, bag) for bag in bags]
+    attention = [attention_in(answer) for answer in answers]
     said = describe_cohort(bags, attention, describer, optics, choice, log, count=choice.tiles)
     texts = [
         slide_text(one, weights, bag.cells, describer, choice)
         for one, weights, bag in zip(said, attention, bags, strict=True)
     ]
-    return attention, logits_of(parts.system, bags, torch.from_numpy(parts.tokenizer.encode(texts)))
+    ids = torch.from_numpy(parts.tokenizer.encode(texts))
+    return attention, logits_of(parts.system, answers, bags, ids)

@@ -109,7 +109,8 @@ def _report_lines(report: SlideReport, class_ids: tuple[str, ...]) -> list[str]:
         "",
         *confusion_table(fused, class_ids),
         "",
-        f"The prediction set holds the truth for {report.held:.1%} of them. Mean of the gate, how far the text was "
+        f"The prediction set holds the truth for {report.held:.1%} of them, with {report.set_size:.1f} of "
+        f"{len(class_ids)} classes in the mean. Mean of the gate, how far the text was "
         f"trusted: {report.gate:.2f}.",
         "",
     ]

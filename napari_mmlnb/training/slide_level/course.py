@@ -17,7 +17,7 @@ from napari_mmlnb.training.board import Board
 from napari_mmlnb.training.curriculum import IMAGE_FIRST, Phase, epochs, gate_last
 from napari_mmlnb.training.scores import score
 from napari_mmlnb.training.slide_level.bags import SlideBag
-from napari_mmlnb.training.slide_level.calibrate import SlideLogits, logits_of_answers
+from napari_mmlnb.training.slide_level.calibrate import SlideLogits, logits_of
 from napari_mmlnb.training.slide_level.checkpoint import Checkpoint, EpochRecord, read_checkpoint, write_checkpoint
 from napari_mmlnb.training.slide_level.config import TrainConfig
 from napari_mmlnb.training.slide_level.loop import answer_bag, attention_in, attention_of, train_epoch
@@ -182,7 +182,7 @@ class Course:
         bags = self.selection.bags
         answers = [answer_bag(self.model, bag) for bag in bags]
         ids = self.selection.text_of([attention_in(answer) for answer in answers])
-        return logits_of_answers(self.model, answers, bags, ids)
+        return logits_of(self.model, answers, bags, ids)
 
     def _kept(self) -> EpochRecord:
         if not self.selection.bags:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 from dataclasses import replace
 from importlib.util import find_spec
@@ -25,6 +24,7 @@ from napari_mmlnb.inference.device import choose_device
 from napari_mmlnb.models.encoders.base import PatchEncoder
 from napari_mmlnb.models.familiarity import Familiarity
 from napari_mmlnb.models.mmlnb import Mmlnb
+from napari_mmlnb.training.csv_table import write_table
 from napari_mmlnb.training.log_file import LOG_FILE, Log, written_to
 from napari_mmlnb.training.slide_level.bags import Optics, SlideBag, encode_cohort
 from napari_mmlnb.training.slide_level.calibration_stage import calibrate_parts
@@ -306,11 +306,7 @@ class _Training:
         return torch.from_numpy(tokenizer.encode(texts))
 
     def _write_epochs(self, learned: Learned) -> None:
-        rows = [record.row() for record in learned.records]
-        with (self.run / EPOCHS_FILE).open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+        write_table(self.run / EPOCHS_FILE, [record.row() for record in learned.records])
 
     def _conclude(
         self,

@@ -34,13 +34,15 @@ class SlideReport:
         By branch, of calibrated probabilities, with intervals over patients.
     gate : float
         Mean: how far the text was trusted.
-    held : float
-        Share of the slides whose prediction set holds the truth.
+    held, set_size : float
+        Share of the slides whose prediction set holds the truth, and how many classes a set has in the mean: one with
+        all of them always does.
     """
 
     scores: dict[str, ScoreReport]
     gate: float
     held: float
+    set_size: float
 
 
 def report_slides(
@@ -79,8 +81,8 @@ def report_slides(
     }
     sets = [bundle.calibration.prediction_set(row) for row in p["fused"]]
     held = float(np.mean([label in one for label, one in zip(said.labels.tolist(), sets, strict=True)]))
-    report = SlideReport(scores, float(said.gate.mean()), held)
-    record: dict[str, object] = {"gate_mean": report.gate, "sets_that_hold": held}
+    report = SlideReport(scores, float(said.gate.mean()), held, float(np.mean([len(one) for one in sets])))
+    record: dict[str, object] = {"gate_mean": report.gate, "sets_that_hold": held, "set_size": report.set_size}
     record |= {branch: score_record(one) for branch, one in scores.items()}
     (bundle.folder / SCORES_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     _write_predictions(run / PREDICTIONS_FILE, bundle, bags, p, said.gate)
