@@ -66,10 +66,13 @@ def read_tokenizer(folder: Path, max_tokens: int) -> TextTokenizer:
     Raises
     ------
     BundleError
-        If it is missing or no tokenizer.
+        If it is missing or no tokenizer, or pads with another id than 0, which the towers would take for a word.
     """
     path = folder / TOKENIZER_FILE
     try:
-        return TextTokenizer(Tokenizer.from_file(str(path)), max_tokens)
+        tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises bare Exception
         raise BundleError(folder.name, f"{path} cannot be read as a tokenizer.") from error
+    if tokenizer.token_to_id(_PADDING) != 0:
+        raise BundleError(folder.name, f"{path} is no tokenizer of a BERT: its id 0 is not {_PADDING}.")
+    return TextTokenizer(tokenizer, max_tokens)

@@ -118,7 +118,7 @@ def load_vlm(name: str, folder: VlmFolder, request: DescriberRequest) -> LoadedV
     if request.adapter is not None and find_spec("peft") is None:
         raise MissingExtraError("peft, which adapters need,", "train")
     try:
-        with _quiet():
+        with without_bars():
             model = _load_model(folder, device, precision)
             if request.adapter is not None:
                 model = _with_adapter(model, request, merge=precision != "4-bit")
@@ -183,7 +183,7 @@ def _device(name: str) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def without_bars() -> Iterator[None]:
     """Without transformers' bars: what a person sees comes from the command or the viewer."""
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]

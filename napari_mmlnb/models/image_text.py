@@ -11,6 +11,7 @@ taken on the 512 features as if they were logits; here a linear image head makes
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -38,7 +39,25 @@ class ImageTextAnswer:
     gate: Tensor
 
 
-class ImageTextPrmf(nn.Module):
+class ImageTextNetwork(nn.Module, ABC):
+    """Two towers, and what is made of their vectors.
+
+    A tower that is frozen says the same of a case in every epoch: who trains asks it once, and `combine` alone after.
+    """
+
+    image: nn.Module
+    text: nn.Module
+
+    def forward(self, pixels: Tensor, ids: Tensor) -> ImageTextAnswer:
+        """Answer for (B, 3, H, W) normalised images and (B, T) token ids, 0 being padding."""
+        return self.combine(self.image(pixels), self.text(ids))
+
+    @abstractmethod
+    def combine(self, v: Tensor, u: Tensor) -> ImageTextAnswer:
+        """Answer for what the towers said: v (B, D) of the images, u (B, T) of the texts."""
+
+
+class ImageTextPrmf(ImageTextNetwork):
     """Two towers, the gate, and the heads.
 
     Parameters
@@ -57,8 +76,7 @@ class ImageTextPrmf(nn.Module):
         self.head = nn.Sequential(nn.ReLU(), nn.Dropout(DROPOUT), nn.Linear(text.dimension, classes))
         self.image_head = nn.Linear(image.dimension, classes)
 
-    def forward(self, pixels: Tensor, ids: Tensor) -> ImageTextAnswer:
-        """Answer for (B, 3, H, W) normalised images and (B, T) token ids, 0 being padding."""
-        v, u = self.image(pixels), self.text(ids)
+    def combine(self, v: Tensor, u: Tensor) -> ImageTextAnswer:
+        """See `ImageTextNetwork`."""
         fused = self.fusion(u, v)
         return ImageTextAnswer(self.head(fused.embedding), self.image_head(v), fused.gate)

@@ -9,14 +9,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from napari_mmlnb.models.image_text import ImageTextAnswer
+from napari_mmlnb.models.image_text import ImageTextAnswer, ImageTextNetwork
 from napari_mmlnb.models.towers.image import ImageTower
 from napari_mmlnb.models.towers.published import DROPOUT
 from napari_mmlnb.models.towers.text import TextTower
 
 
 class Absent(nn.Module):
-    """Stands where a modality is not looked at."""
+    """Stands where a modality is not looked at: a vector of no numbers."""
+
+    def forward(self, case: Tensor) -> Tensor:
+        """(B, ...) to (B, 0)."""
+        return case.new_empty((len(case), 0))
 
 
 def _head(width: int, classes: int) -> nn.Sequential:
@@ -27,7 +31,7 @@ def _no_gate(logits: Tensor) -> Tensor:
     return logits.new_full((len(logits),), torch.nan)
 
 
-class ImageOnly(nn.Module):
+class ImageOnly(ImageTextNetwork):
     """The image alone: its tower and a head. The text tower that it is given is dropped."""
 
     def __init__(self, image: ImageTower, text: TextTower, classes: int) -> None:  # noqa: ARG002 - as the others
@@ -36,13 +40,13 @@ class ImageOnly(nn.Module):
         self.text = Absent()
         self.head = _head(image.dimension, classes)
 
-    def forward(self, pixels: Tensor, ids: Tensor) -> ImageTextAnswer:  # noqa: ARG002
-        """See `ImageTextPrmf`; there is no gate."""
-        logits = self.head(self.image(pixels))
+    def combine(self, v: Tensor, u: Tensor) -> ImageTextAnswer:  # noqa: ARG002
+        """See `ImageTextNetwork`; there is no gate."""
+        logits = self.head(v)
         return ImageTextAnswer(logits, logits, _no_gate(logits))
 
 
-class TextOnly(nn.Module):
+class TextOnly(ImageTextNetwork):
     """The text alone; its answer stands for the image's too. The image tower that it is given is dropped."""
 
     def __init__(self, image: ImageTower, text: TextTower, classes: int) -> None:  # noqa: ARG002
@@ -51,13 +55,13 @@ class TextOnly(nn.Module):
         self.text = text
         self.head = _head(text.dimension, classes)
 
-    def forward(self, pixels: Tensor, ids: Tensor) -> ImageTextAnswer:  # noqa: ARG002
-        """See `ImageTextPrmf`; there is no gate."""
-        logits = self.head(self.text(ids))
+    def combine(self, v: Tensor, u: Tensor) -> ImageTextAnswer:  # noqa: ARG002
+        """See `ImageTextNetwork`; there is no gate."""
+        logits = self.head(u)
         return ImageTextAnswer(logits, logits, _no_gate(logits))
 
 
-class Concatenated(nn.Module):
+class Concatenated(ImageTextNetwork):
     """Both vectors side by side, aligned to the text's length by one linear layer, and the same head."""
 
     def __init__(self, image: ImageTower, text: TextTower, classes: int) -> None:
@@ -68,8 +72,7 @@ class Concatenated(nn.Module):
         self.head = _head(text.dimension, classes)
         self.image_head = nn.Linear(image.dimension, classes)
 
-    def forward(self, pixels: Tensor, ids: Tensor) -> ImageTextAnswer:
-        """See `ImageTextPrmf`; there is no gate."""
-        v, u = self.image(pixels), self.text(ids)
+    def combine(self, v: Tensor, u: Tensor) -> ImageTextAnswer:
+        """See `ImageTextNetwork`; there is no gate."""
         fused = self.head(self.joint(torch.cat([u, v], dim=1)))
         return ImageTextAnswer(fused, self.image_head(v), _no_gate(fused))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 
 from napari_mmlnb.models.text_encoder import TextEncoder
 from napari_mmlnb.models.towers.kind import TowerKind
 from napari_mmlnb.models.towers.published import TOKENS
 from napari_mmlnb.registry import Registry
+
+if TYPE_CHECKING:
+    from transformers import BertModel
 
 
 class TextTower(nn.Module):
@@ -29,12 +34,12 @@ class BertTower(TextTower):
 
     Parameters
     ----------
-    bert : Module
-        A `transformers.BertModel`.
+    bert : BertModel
+        Of transformers.
     """
 
-    def __init__(self, bert: nn.Module, dimension: int) -> None:
-        super().__init__(dimension)
+    def __init__(self, bert: BertModel) -> None:
+        super().__init__(bert.config.hidden_size)
         self.bert = bert
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -60,8 +65,7 @@ class SmallTextTower(TextTower):
 def _bert_base(vocabulary: int) -> TextTower:
     from transformers import BertConfig, BertModel  # noqa: PLC0415 - an extra
 
-    config = BertConfig(vocab_size=vocabulary)
-    return BertTower(BertModel(config), config.hidden_size)
+    return BertTower(BertModel(BertConfig(vocab_size=vocabulary)))
 
 
 def _small(vocabulary: int) -> TextTower:

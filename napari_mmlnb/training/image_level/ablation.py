@@ -135,7 +135,7 @@ def ablate(path: Path, out: Path, *, seeds: int, log: Log) -> Ablation:
 
     Raises
     ------
-    RequestError, OutputError, MissingExtraError
+    RequestError, OutputError
         As `train_images`.
     """
     config = read_as(AblationConfig, path)

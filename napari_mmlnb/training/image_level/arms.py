@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import nn
-
-from napari_mmlnb.models.image_text import ImageTextPrmf
+from napari_mmlnb.models.image_text import ImageTextNetwork, ImageTextPrmf
 from napari_mmlnb.models.image_text_arms import Concatenated, ImageOnly, TextOnly
 from napari_mmlnb.models.towers.image import ImageTower
 from napari_mmlnb.models.towers.text import TextTower
@@ -40,7 +38,7 @@ class Arm:
 
     name: str
     summary: str
-    network: Callable[[ImageTower, TextTower, int], nn.Module]
+    network: Callable[[ImageTower, TextTower, int], ImageTextNetwork]
     phase: Callable[[int, CurriculumConfig], Phase]
 
 

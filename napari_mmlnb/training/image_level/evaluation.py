@@ -12,20 +12,21 @@ import torch
 from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
 
 from napari_mmlnb import __version__
 from napari_mmlnb.bundles.tokenizer import TextTokenizer, read_tokenizer
 from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.errors import OutputError, RequestError
 from napari_mmlnb.inference.device import choose_device
+from napari_mmlnb.models.image_text import ImageTextNetwork
 from napari_mmlnb.models.towers.image import build_image_tower
-from napari_mmlnb.models.towers.text import TEXT_TOWERS
 from napari_mmlnb.training.config import Config, read_as
 from napari_mmlnb.training.image_level.arms import ARMS
 from napari_mmlnb.training.image_level.config import ImageDataConfig, ImageLevelConfig
+from napari_mmlnb.training.image_level.data import ImageTextData
 from napari_mmlnb.training.image_level.images import read_images
-from napari_mmlnb.training.image_level.loop import ImageTextData, predict
+from napari_mmlnb.training.image_level.loop import predict
+from napari_mmlnb.training.image_level.parts import trained_text_tower
 from napari_mmlnb.training.image_level.recipe import CONFIG_FILE, WEIGHTS_FILE
 from napari_mmlnb.training.image_level.table import read_cases
 from napari_mmlnb.training.score_tables import confusion_table, score_record, score_table
@@ -106,9 +107,9 @@ def evaluate_images(path: Path, out: Path, *, log: Callable[[str], None]) -> lis
     return lines
 
 
-def _network(folder: Path, trained: ImageLevelConfig, tokenizer: TextTokenizer) -> nn.Module:
+def _network(folder: Path, trained: ImageLevelConfig, tokenizer: TextTokenizer) -> ImageTextNetwork:
     image = build_image_tower(trained.image.name)
-    text = TEXT_TOWERS.get(trained.text.name).build(tokenizer.vocabulary)
+    text = trained_text_tower(folder, trained.text, tokenizer.vocabulary)
     network = ARMS.get(trained.arm).network(image, text, len(trained.classes))
     try:
         network.load_state_dict(load_file(folder / WEIGHTS_FILE))

@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from napari_mmlnb.models.fusion.prmf import PrmfGate
-from napari_mmlnb.models.image_text import ImageTextAnswer
+from napari_mmlnb.models.image_text import ImageTextAnswer, ImageTextNetwork
 from napari_mmlnb.training.curriculum import Phase
-from napari_mmlnb.training.image_level.images import RGB, normalised
+from napari_mmlnb.training.image_level.data import ImageTextData, Rows, batches
+from napari_mmlnb.training.image_level.towers import ASK_BOTH, Said, look, read
 from napari_mmlnb.training.scores import score
-
-Rows = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class ImageTextData:
-    """Cases in memory.
-
-    Parameters
-    ----------
-    pixels : ndarray
-        (n, H, W, 3) uint8.
-    ids : Tensor
-        (n, T) int64, 0 is padding.
-    labels : ndarray
-        (n,) int64.
-    """
-
-    pixels: RGB
-    ids: Tensor
-    labels: Rows
 
 
 @dataclass(frozen=True)
@@ -112,20 +91,21 @@ def gate_words(gate: float) -> str:
 
 
 def train_epoch(
-    model: nn.Module,
+    model: ImageTextNetwork,
     optimiser: torch.optim.Optimizer,
     data: ImageTextData,
+    said: Said,
     rows: Rows,
     phase: Phase,
     batch: int,
     random: np.random.Generator,
 ) -> float:
-    """Train one epoch under a phase's rule, and give the mean loss."""
+    """Train one epoch under a phase's rule, whose frozen towers have `said` what they say; give the mean loss."""
     set_learning(model, phase)
     device = next(model.parameters()).device
     losses = []
-    for chosen in _batches(random.permutation(rows), batch):
-        answer = _ask(model, data, chosen, device)
+    for chosen in batches(random.permutation(rows), batch):
+        answer = _ask(model, data, said, chosen)
         labels = torch.from_numpy(data.labels[chosen]).to(device)
         loss = prmf_loss(answer.fused, answer.image, labels, phase.alpha)
         optimiser.zero_grad(set_to_none=True)
@@ -135,10 +115,8 @@ def train_epoch(
     return float(np.mean(losses))
 
 
-def _ask(model: nn.Module, data: ImageTextData, rows: Rows, device: torch.device) -> ImageTextAnswer:
-    ids = data.ids[torch.from_numpy(rows)].to(device)
-    answer: ImageTextAnswer = model(normalised(data.pixels[rows], device), ids)
-    return answer
+def _ask(model: ImageTextNetwork, data: ImageTextData, said: Said, rows: Rows) -> ImageTextAnswer:
+    return model.combine(look(model, data, rows, said), read(model, data, rows, said))
 
 
 def prmf_loss(fused: Tensor, image: Tensor, labels: Tensor, alpha: float) -> Tensor:
@@ -146,7 +124,7 @@ def prmf_loss(fused: Tensor, image: Tensor, labels: Tensor, alpha: float) -> Ten
     return alpha * functional.cross_entropy(fused, labels) + (1 - alpha) * functional.cross_entropy(image, labels)
 
 
-def set_learning(model: nn.Module, phase: Phase) -> None:
+def set_learning(model: ImageTextNetwork, phase: Phase) -> None:
     """Freeze and thaw towers and gate; a frozen tower evaluates (the released code leaves its dropout on)."""
     model.train()
     for name, learns in (("image", phase.image_learns), ("text", phase.text_learns)):
@@ -156,14 +134,13 @@ def set_learning(model: nn.Module, phase: Phase) -> None:
             part.confidence.requires_grad_(phase.gate_learns)
 
 
-def predict(model: nn.Module, data: ImageTextData, rows: Rows, batch: int) -> Predictions:
-    """Answers for some cases, in evaluation mode."""
+def predict(model: ImageTextNetwork, data: ImageTextData, rows: Rows, batch: int, said: Said = ASK_BOTH) -> Predictions:
+    """Answers for some cases, in evaluation mode; `said` of them are what frozen towers say."""
     model.eval()
-    device = next(model.parameters()).device
     fused, image, gate = [], [], []
     with torch.inference_mode():
-        for chosen in _batches(rows, batch):
-            answer = _ask(model, data, chosen, device)
+        for chosen in batches(rows, batch):
+            answer = _ask(model, data, said, chosen)
             fused.append(torch.softmax(answer.fused.double(), dim=1).cpu().numpy())
             image.append(torch.softmax(answer.image.double(), dim=1).cpu().numpy())
             gate.append(answer.gate.double().cpu().numpy())
@@ -183,7 +160,3 @@ def epoch_record(epoch: int, phase: Phase, loss: float, labels: Rows, said: Pred
         selection_f1_image=score(labels, said.image).f1,
         gate=float(said.gate.mean()),
     )
-
-
-def _batches(rows: Rows, batch: int) -> Iterator[Rows]:
-    return (rows[first : first + batch] for first in range(0, len(rows), batch))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load_file
 
 from napari_mmlnb.bundles.tokenizer import TextTokenizer, read_tokenizer, train_tokenizer
-from napari_mmlnb.errors import MissingExtraError, RequestError
+from napari_mmlnb.errors import RequestError
 from napari_mmlnb.models.towers.image import ImageTower, build_image_tower
 from napari_mmlnb.models.towers.text import TEXT_TOWERS, BertTower, TextTower
 from napari_mmlnb.training.image_level.config import ImageTowerConfig, TextTowerConfig
+
+BERT_FILE = "bert.json"
+"""The shape of a BERT that was not made here, beside the weights that came of it."""
 
 
 def configured_tokenizer(config: TextTowerConfig, base: Path, texts: list[str]) -> TextTokenizer:
@@ -50,21 +54,49 @@ def configured_text_tower(config: TextTowerConfig, base: Path, vocabulary: int) 
 
     Raises
     ------
-    UnknownNameError, RequestError, MissingExtraError
-        If there is no such tower, its folder holds no BERT, or transformers is not installed.
+    UnknownNameError, RequestError
+        If there is no such tower, or its folder holds no whole BERT: what is missing would start from nothing.
     """
     if config.folder is None:
-        try:
-            return TEXT_TOWERS.get(config.name).build(vocabulary)
-        except ImportError as error:
-            raise MissingExtraError("transformers, which BERT needs,", "transformers") from error
-    try:
-        from transformers import BertModel  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise MissingExtraError("transformers, which BERT needs,", "transformers") from error
+        return TEXT_TOWERS.get(config.name).build(vocabulary)
+    from transformers import BertConfig, BertModel  # noqa: PLC0415 - seconds
+
+    from napari_mmlnb.describe.vlm_loading import without_bars  # noqa: PLC0415 - seconds
+
     folder = base / config.folder
     try:
-        bert = BertModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        kind = BertConfig.get_config_dict(folder, local_files_only=True)[0].get("model_type")
+        if kind != "bert":
+            raise _no_bert(folder, f"it is a model of the type {kind}")
+        with without_bars():
+            loaded: Any = BertModel.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+            )
     except (OSError, ValueError, RuntimeError) as error:
-        raise RequestError(f"The folder {folder.name} holds no BERT that transformers can read.") from error
-    return BertTower(bert, bert.config.hidden_size)
+        raise _no_bert(folder, "transformers cannot read it") from error
+    bert, told = loaded
+    if told["missing_keys"]:
+        raise _no_bert(folder, f"{min(told['missing_keys'])} is not there")
+    return BertTower(bert)
+
+
+def _no_bert(folder: Path, why: str) -> RequestError:
+    return RequestError(
+        f"The folder {folder.name} holds no whole BERT with a pooled output: {why}.",
+        "Give one that transformers wrote, with config.json, model.safetensors and tokenizer.json.",
+    )
+
+
+def save_shape(tower: TextTower, folder: Path) -> None:
+    """Write what `trained_text_tower` needs to build the same tower again."""
+    if isinstance(tower, BertTower):
+        tower.bert.config.to_json_file(folder / BERT_FILE)
+
+
+def trained_text_tower(folder: Path, config: TextTowerConfig, vocabulary: int) -> TextTower:
+    """The text tower of a training that wrote into `folder`, its weights not yet read; raises UnknownNameError."""
+    if not (folder / BERT_FILE).exists():
+        return TEXT_TOWERS.get(config.name).build(vocabulary)
+    from transformers import BertConfig, BertModel  # noqa: PLC0415 - seconds
+
+    return BertTower(BertModel(BertConfig.from_json_file(folder / BERT_FILE)))

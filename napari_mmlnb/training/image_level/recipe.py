@@ -25,19 +25,24 @@ from napari_mmlnb.training.image_level.arms import ARMS
 from napari_mmlnb.training.image_level.card import write_card
 from napari_mmlnb.training.image_level.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from napari_mmlnb.training.image_level.config import ImageLevelConfig
+from napari_mmlnb.training.image_level.data import ImageTextData, Rows
 from napari_mmlnb.training.image_level.images import RGB, read_images
 from napari_mmlnb.training.image_level.loop import (
     EpochRecord,
-    ImageTextData,
     Predictions,
-    Rows,
     epoch_record,
     gate_words,
     predict,
     train_epoch,
 )
-from napari_mmlnb.training.image_level.parts import configured_image_tower, configured_text_tower, configured_tokenizer
+from napari_mmlnb.training.image_level.parts import (
+    configured_image_tower,
+    configured_text_tower,
+    configured_tokenizer,
+    save_shape,
+)
 from napari_mmlnb.training.image_level.table import ImageCase, read_cases
+from napari_mmlnb.training.image_level.towers import ASK_BOTH, ask_frozen
 from napari_mmlnb.training.log_file import LOG_FILE, Log, written_to
 from napari_mmlnb.training.score_tables import finite, score_record
 from napari_mmlnb.training.scores import score_with_intervals
@@ -118,8 +123,6 @@ def train_images(path: Path, out: Path, *, log: Log) -> Path:
         If the configuration, the table or an image is wrong, or the cases cannot be split.
     OutputError
         If nothing can be written there.
-    MissingExtraError
-        If BERT is wanted and transformers is not installed.
     """
     config = read_as(ImageLevelConfig, path)
     return train_configured(config, path.parent, read_cohort(config, path.parent), out, log=log).folder
@@ -190,6 +193,7 @@ class _Training:
         self.tokenizer.save(folder)
         image = configured_image_tower(config.image, base)
         text = configured_text_tower(config.text, base, self.tokenizer.vocabulary)
+        save_shape(text, folder)
         self.device = choose_device(config.device).device
         self.arm = ARMS.get(config.arm)
         self.model = self.arm.network(image, text, len(config.classes)).to(self.device)
@@ -228,15 +232,18 @@ class _Training:
             self.log(f"going on after epoch {len(records)}")
         curriculum = config.curriculum
         total = curriculum.image_first + curriculum.joint + curriculum.consolidate
+        begun, said, seen = "", ASK_BOTH, np.union1d(split.train, split.selection)
         with Board(self.folder, len(records)) as board:
             for epoch in range(len(records), total):
                 phase = self.arm.phase(epoch, curriculum)
+                if phase.name != begun:
+                    begun, said = phase.name, ask_frozen(self.model, self.data, seen, phase, config.batch)
                 # Of the epoch alone, so that a training that goes on draws what it would have drawn.
                 torch.manual_seed(config.seed * 100_003 + epoch)
                 random = np.random.default_rng([config.seed, epoch])
-                loss = train_epoch(self.model, optimiser, self.data, split.train, phase, config.batch, random)
-                said = predict(self.model, self.data, split.selection, config.batch)
-                record = epoch_record(epoch, phase, loss, self.data.labels[split.selection], said)
+                loss = train_epoch(self.model, optimiser, self.data, said, split.train, phase, config.batch, random)
+                answers = predict(self.model, self.data, split.selection, config.batch, said)
+                record = epoch_record(epoch, phase, loss, self.data.labels[split.selection], answers)
                 if not records or record.selection_f1 > max(one.selection_f1 for one in records):
                     best = _copy(self.model)
                 records.append(record)

@@ -169,8 +169,9 @@ def test_every_weight_that_answers_a_bag_learns(name: str) -> None:
     model, bag = build(name).train(), draw(20, bags=4)
     model(bag, whole(bag)).logits.square().sum().backward()
     still = {key for key, one in model.named_parameters() if one.grad is None or not one.grad.any()}
-    # CLAM's tile classifiers learn from the loss on tiles alone.
-    assert {key for key in still if not key.startswith("clusters")} == set()
+    # CLAM's tile classifiers learn from the loss on tiles alone. What is added to all tiles' scores alike cancels in the
+    # softmax: whether anything of it is left in the gradient is a matter of rounding.
+    assert {key for key in still if not key.startswith("clusters") and key != "score.bias"} == set()
 
 
 def test_all_methods_can_be_found_with_where_they_were_published() -> None:
