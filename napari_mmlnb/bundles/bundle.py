@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from napari_mmlnb.bundles.calibration import LEARN_AGAIN, Calibration, read_calibration
@@ -28,6 +28,7 @@ from napari_mmlnb.bundles.spec import (
 )
 from napari_mmlnb.bundles.statistics import check_finite, read_statistics, write_statistics
 from napari_mmlnb.bundles.tokenizer import TextTokenizer, read_tokenizer
+from napari_mmlnb.bundles.weights_file import write_weights
 from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.errors import BundleError
 from napari_mmlnb.models.encoders.base import PatchEncoder
@@ -203,11 +204,11 @@ def write_bundle(bundle: Bundle) -> Bundle:
     """Write a bundle into its folder, `selftest.safetensors` being there already; returns it with the true digests."""
     folder = bundle.folder
     tensors = {
-        f"{prefix}.{name}": tensor.contiguous()
+        f"{prefix}.{name}": tensor
         for prefix, module in (("system", bundle.system), ("familiarity", bundle.familiarity))
         for name, tensor in module.state_dict().items()
     }
-    save_file(tensors, folder / WEIGHTS_FILE)
+    write_weights(tensors, folder / WEIGHTS_FILE)
     (folder / CALIBRATION_FILE).write_text(bundle.calibration.model_dump_json(indent=2) + "\n", encoding="utf-8")
     write_statistics(folder, bundle.slide_familiarity)
     bundle.tokenizer.save(folder)

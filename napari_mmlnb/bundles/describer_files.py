@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from napari_mmlnb.bundles.spec import DESCRIBER_FOLDER, BundleSpec, DescribingSpec, read_spec, write_spec
+from napari_mmlnb.bundles.weights_file import share_as_folder
 from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.errors import BundleError, OutputError
 
@@ -106,6 +107,7 @@ def copy_describer(name: str, bundle: Path, describer: Path) -> None:
             target = made / path.relative_to(describer)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
+            share_as_folder(target)
         shutil.rmtree(root, ignore_errors=True)
         made.replace(root)
     except OSError as error:

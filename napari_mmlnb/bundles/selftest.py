@@ -12,11 +12,12 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from napari_mmlnb.bundles.bundle import Bundle, TrainedParts
 from napari_mmlnb.bundles.spec import SELFTEST_FILE
+from napari_mmlnb.bundles.weights_file import write_weights
 from napari_mmlnb.errors import BundleError
 
 MIN_COSINE = 0.999
@@ -76,7 +77,7 @@ def write_selftest(bundle: TrainedParts, pixels: Tensor, text: str) -> None:
     cpu = torch.device("cpu")
     ids = torch.from_numpy(bundle.tokenizer.encode([text]))
     answers = _answers(bundle, _encoded(bundle, pixels, cpu), ids, cpu)
-    save_file({"pixels": pixels.contiguous(), "ids": ids, **answers}, bundle.folder / SELFTEST_FILE)
+    write_weights({"pixels": pixels, "ids": ids, **answers}, bundle.folder / SELFTEST_FILE)
 
 
 def run_selftest(bundle: Bundle, device: torch.device) -> None:

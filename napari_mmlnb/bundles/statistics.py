@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from napari_mmlnb.bundles.calibration import LEARN_AGAIN
 from napari_mmlnb.bundles.spec import STATISTICS_FILE
+from napari_mmlnb.bundles.weights_file import write_weights
 from napari_mmlnb.errors import BundleError
 from napari_mmlnb.models.familiarity import SlideFamiliarity
 
@@ -18,8 +19,8 @@ _PREFIX = "slides."
 
 def write_statistics(folder: Path, slides: SlideFamiliarity) -> None:
     """Write the file into a bundle's folder."""
-    tensors = {_PREFIX + name: tensor.contiguous() for name, tensor in slides.state_dict().items()}
-    save_file(tensors, folder / STATISTICS_FILE)
+    tensors = {_PREFIX + name: tensor for name, tensor in slides.state_dict().items()}
+    write_weights(tensors, folder / STATISTICS_FILE)
 
 
 def read_statistics(folder: Path, features: int) -> SlideFamiliarity:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from napari_mmlnb.bundles.weights_file import share_as_folder
 from napari_mmlnb.training.describing import libraries
 from napari_mmlnb.training.describing.base_model import BaseFolder, load_model
 from napari_mmlnb.training.describing.config import DescribingConfig
@@ -82,6 +83,7 @@ def _common_path(names: Sequence[str]) -> str:
 def save_adapter(model: Any, folder: Path) -> None:
     """Write the adapter as peft does (`adapter_config.json`, `adapter_model.safetensors`)."""
     model.save_pretrained(folder, safe_serialization=True)
+    share_as_folder(folder)
 
 
 def reload_adapter(
@@ -116,4 +118,5 @@ def save_merged(model: Any, processor: Any, folder: Path, dtype: torch.dtype, en
     merged = model.merge_and_unload(safe_merge=True)
     merged.generation_config.eos_token_id = ends
     merged.to(dtype).save_pretrained(folder, safe_serialization=True)
+    share_as_folder(folder)
     processor.save_pretrained(folder)

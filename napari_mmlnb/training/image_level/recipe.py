@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import yaml
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from napari_mmlnb import __version__
+from napari_mmlnb.bundles.weights_file import write_weights
 from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.errors import OutputError, RequestError
 from napari_mmlnb.inference.device import choose_device
@@ -214,7 +214,7 @@ class _Training:
         digest = hashlib.sha256(repr(made_by).encode()).hexdigest()
         records, best = self._epochs(digest)
         self.model.load_state_dict(best)
-        save_file({name: tensor.contiguous().cpu() for name, tensor in best.items()}, self.folder / WEIGHTS_FILE)
+        write_weights(best, self.folder / WEIGHTS_FILE)
         return self._report(records)
 
     def _epochs(self, digest: str) -> tuple[list[EpochRecord], dict[str, Tensor]]:

@@ -15,6 +15,7 @@ from tokenizers.models import BPE
 from transformers import AutoModelForImageTextToText, FastVlmConfig, LlavaProcessor, PreTrainedTokenizerFast
 from transformers.models.clip import CLIPImageProcessor
 
+from napari_mmlnb.bundles.weights_file import share_as_folder
 from napari_mmlnb.training.small_vlm.config import LanguageConfig, TowerConfig
 from napari_mmlnb.training.small_vlm.tiles import SIDE_PX, SQUARES
 
@@ -116,6 +117,7 @@ def save_model(model: Any, processor: LlavaProcessor, folder: Path, card: str) -
     """Write a folder that stock auto classes load; weights in float16, which halves it."""
     folder.mkdir(parents=True, exist_ok=True)
     model.to(torch.float16).save_pretrained(folder)
+    share_as_folder(folder)
     model.float()
     processor.save_pretrained(folder)
     (folder / "README.md").write_text(card, encoding="utf-8")

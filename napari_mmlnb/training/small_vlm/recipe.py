@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from napari_mmlnb import __version__
+from napari_mmlnb.bundles.weights_file import write_weights
 from napari_mmlnb.describe.prompt import DEFAULT_PROMPT
 from napari_mmlnb.errors import OutputError, RequestError
 from napari_mmlnb.phantom.attributes import checklist
@@ -137,9 +138,7 @@ class _Training:
             tower.eval()
             return
         teach_tower(tower, Lessons.of(tiles), self.config.tower, self.config.seed, self.log)
-        partial = path.with_suffix(".partial")
-        save_file({name: tensor.contiguous() for name, tensor in tower.state_dict().items()}, partial)
-        partial.replace(path)
+        write_weights(tower.state_dict(), path)
 
     def _foreign_captions(self, tiles: TileSet) -> list[str]:
         """A true caption of another tile for each: the words, and how they are put together, but not what they mean."""

@@ -169,8 +169,8 @@ def test_every_weight_that_answers_a_bag_learns(name: str) -> None:
     model, bag = build(name).train(), draw(20, bags=4)
     model(bag, whole(bag)).logits.square().sum().backward()
     still = {key for key, one in model.named_parameters() if one.grad is None or not one.grad.any()}
-    # CLAM's tile classifiers learn from the loss on tiles alone. What is added to all tiles' scores alike cancels in the
-    # softmax: whether anything of it is left in the gradient is a matter of rounding.
+    # CLAM's tile classifiers learn from the loss on tiles alone. What is added to all tiles' scores alike cancels in
+    # the softmax: whether anything of it is left in the gradient is a matter of rounding.
     assert {key for key in still if not key.startswith("clusters") and key != "score.bias"} == set()
 
 
