@@ -12,7 +12,10 @@ from napari_mmlnb.cli.progress import stdout_kept_clean, tell
 @click.command(name="finetune-vlm", short_help="Fine-tune a describing model on images with descriptions.")
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for what is trained.")
-def command(config: Path, out: Path) -> None:
+@click.option(
+    "--replace", is_flag=True, help="Move another fine-tuning's folder of the same name aside (NAME.before-1)."
+)
+def command(config: Path, out: Path, replace: bool) -> None:
     """Fine-tune a describing model by LoRA as CONFIG (YAML) says: MMLNB's stage A.
 
     Writes the adapter, the merged model or both, and what held-out patients' texts were like before and after. What
@@ -28,7 +31,7 @@ def command(config: Path, out: Path) -> None:
 
     _quieten_transformers()
     with stdout_kept_clean():
-        folder = finetune(config, out, log=tell)
+        folder = finetune(config, out, log=tell, replace=replace)
     click.echo(f"Describing model and figures written to {folder}")
 
 

@@ -23,7 +23,8 @@ from napari_mmlnb.registry import Registry
     metavar="NAME|DIR",
     help="Keep the weights of this bundle, which CONFIG has trained, and only learn its limits again.",
 )
-def command(config: Path, out: Path, bundle: str | None) -> None:
+@click.option("--replace", is_flag=True, help="Move another training's folder of the same name aside (NAME.before-1).")
+def command(config: Path, out: Path, bundle: str | None, replace: bool) -> None:
     """Train a model as CONFIG (YAML) says, and write it into a folder.
 
     With `level: slide` (or none) that is a bundle for slides; with `level: image` the method as published, on a folder
@@ -38,7 +39,7 @@ def command(config: Path, out: Path, bundle: str | None) -> None:
     if bundle is not None and level.name != "slide":
         raise RequestError(f"--calibrate-only is for bundles, and CONFIG trains at the level {level.name}.")
     with stdout_kept_clean():
-        told = level.train(config, out) if bundle is None else _calibrate(config, bundle, out)
+        told = level.train(config, out, replace) if bundle is None else _calibrate(config, bundle, out, replace)
     click.echo(told)
 
 
@@ -53,12 +54,12 @@ class Level:
     check : callable
         Refuses a wrong configuration, before torch is imported: seconds, which that should not cost.
     train : callable
-        Trains from a configuration into a folder, and says where it is.
+        Trains from a configuration into a folder, replacing what is there or not, and says where it is.
     """
 
     name: str
     check: Callable[[Path], object]
-    train: Callable[[Path, Path], str]
+    train: Callable[[Path, Path, bool], str]
 
 
 def _check_slides(config: Path) -> object:
@@ -67,17 +68,17 @@ def _check_slides(config: Path) -> object:
     return read_config(config)
 
 
-def _train_slides(config: Path, out: Path) -> str:
+def _train_slides(config: Path, out: Path, replace: bool) -> str:
     from napari_mmlnb.training.slide_level.recipe import train_from_config
 
-    return f"Bundle written to {train_from_config(config, out, log=tell)}"
+    return f"Bundle written to {train_from_config(config, out, log=tell, replace=replace)}"
 
 
-def _calibrate(config: Path, bundle: str, out: Path) -> str:
+def _calibrate(config: Path, bundle: str, out: Path, replace: bool) -> str:
     from napari_mmlnb.bundles.registry import bundle_folder
     from napari_mmlnb.training.slide_level.recipe import calibrate_again
 
-    return f"Bundle written to {calibrate_again(config, bundle_folder(bundle), out, log=tell)}"
+    return f"Bundle written to {calibrate_again(config, bundle_folder(bundle), out, log=tell, replace=replace)}"
 
 
 def _check_images(config: Path) -> object:
@@ -87,10 +88,10 @@ def _check_images(config: Path) -> object:
     return read_as(ImageLevelConfig, config)
 
 
-def _train_images(config: Path, out: Path) -> str:
+def _train_images(config: Path, out: Path, replace: bool) -> str:
     from napari_mmlnb.training.image_level.recipe import train_images
 
-    return f"Model and scores written to {train_images(config, out, log=tell)}"
+    return f"Model and scores written to {train_images(config, out, log=tell, replace=replace)}"
 
 
 def _check_describer(config: Path) -> object:
@@ -100,11 +101,11 @@ def _check_describer(config: Path) -> object:
     return read_as(SmallVlmConfig, config)
 
 
-def _train_describer(config: Path, out: Path) -> str:
+def _train_describer(config: Path, out: Path, replace: bool) -> str:
     _needs_transformers()
     from napari_mmlnb.training.small_vlm.recipe import train_small_vlm
 
-    return f"Describing model written to {train_small_vlm(config, out, log=tell)}"
+    return f"Describing model written to {train_small_vlm(config, out, log=tell, replace=replace)}"
 
 
 def _needs_transformers() -> None:

@@ -22,6 +22,14 @@ from napari_mmlnb.models.towers.published import DROPOUT
 from napari_mmlnb.models.towers.text import TextTower
 
 
+class Absent(nn.Module):
+    """Stands where a modality, or its head, is not there: a vector of no numbers."""
+
+    def forward(self, case: Tensor) -> Tensor:
+        """(B, ...) to (B, 0)."""
+        return case.new_empty((len(case), 0))
+
+
 @dataclass(frozen=True)
 class ImageTextAnswer:
     """What the network says of a batch.
@@ -40,13 +48,14 @@ class ImageTextAnswer:
 
 
 class ImageTextNetwork(nn.Module, ABC):
-    """Two towers, and what is made of their vectors.
+    """Two towers, what is made of their vectors, and a head by which the image answers alone.
 
     A tower that is frozen says the same of a case in every epoch: who trains asks it once, and `combine` alone after.
     """
 
     image: nn.Module
     text: nn.Module
+    image_head: nn.Module
 
     def forward(self, pixels: Tensor, ids: Tensor) -> ImageTextAnswer:
         """Answer for (B, 3, H, W) normalised images and (B, T) token ids, 0 being padding."""

@@ -9,18 +9,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from napari_mmlnb.models.image_text import ImageTextAnswer, ImageTextNetwork
+from napari_mmlnb.models.image_text import Absent, ImageTextAnswer, ImageTextNetwork
 from napari_mmlnb.models.towers.image import ImageTower
 from napari_mmlnb.models.towers.published import DROPOUT
 from napari_mmlnb.models.towers.text import TextTower
-
-
-class Absent(nn.Module):
-    """Stands where a modality is not looked at: a vector of no numbers."""
-
-    def forward(self, case: Tensor) -> Tensor:
-        """(B, ...) to (B, 0)."""
-        return case.new_empty((len(case), 0))
 
 
 def _head(width: int, classes: int) -> nn.Sequential:
@@ -38,6 +30,7 @@ class ImageOnly(ImageTextNetwork):
         super().__init__()
         self.image = image
         self.text = Absent()
+        self.image_head = Absent()
         self.head = _head(image.dimension, classes)
 
     def combine(self, v: Tensor, u: Tensor) -> ImageTextAnswer:  # noqa: ARG002
@@ -53,6 +46,7 @@ class TextOnly(ImageTextNetwork):
         super().__init__()
         self.image = Absent()
         self.text = text
+        self.image_head = Absent()
         self.head = _head(text.dimension, classes)
 
     def combine(self, v: Tensor, u: Tensor) -> ImageTextAnswer:  # noqa: ARG002

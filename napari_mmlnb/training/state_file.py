@@ -9,14 +9,23 @@ from typing import Any
 
 import torch
 
+from napari_mmlnb.errors import OutputError
+
 CHECKPOINT_FILE = "checkpoint.pt"
 
 
 def write_state(folder: Path, content: Mapping[str, Any]) -> None:
-    """Write tensors and plain values; what was there stays until the new one is whole."""
+    """Write tensors and plain values; what was there stays until the new one is whole; raises OutputError."""
     fresh = folder / f"{CHECKPOINT_FILE}.new"
-    torch.save(dict(content), fresh)
-    fresh.replace(folder / CHECKPOINT_FILE)
+    try:
+        with fresh.open("wb") as file:
+            torch.save(dict(content), file)
+        fresh.replace(folder / CHECKPOINT_FILE)
+    except (OSError, RuntimeError) as error:  # torch's own writer raises the latter on a full disk
+        why = error.strerror if isinstance(error, OSError) else None
+        raise OutputError(folder / CHECKPOINT_FILE, why or "the disk may be full") from error
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def read_state(folder: Path, digest: str) -> dict[str, Any] | None:

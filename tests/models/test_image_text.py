@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from torch.nn import functional
+from transformers import BertConfig, BertModel
 
 from napari_mmlnb.models.image_text import ImageTextPrmf
 from napari_mmlnb.models.towers.image import ImageTower, build_image_tower
-from napari_mmlnb.models.towers.text import TEXT_TOWERS
+from napari_mmlnb.models.towers.text import TEXT_TOWERS, BertTower
 from napari_mmlnb.training.config import CurriculumConfig
 from napari_mmlnb.training.curriculum import phase_at
 from napari_mmlnb.training.image_level.loop import prmf_loss, set_learning
@@ -65,6 +66,45 @@ def test_a_frozen_tower_evaluates_and_learns_nothing(model: ImageTextPrmf, epoch
     for part in (model.fusion, model.head):
         assert all(module.training for module in part.modules())
         assert all(parameter.requires_grad for parameter in part.parameters())
+
+
+def test_a_frozen_text_tower_says_the_same_twice_and_as_published_it_does_not() -> None:
+    """The released code freezes the weights alone, so dropout goes on in a tower that learns nothing."""
+    torch.manual_seed(0)
+    bert = BertTower(BertModel(BertConfig(vocab_size=50, hidden_size=16, num_attention_heads=2, num_hidden_layers=2)))
+    model = ImageTextPrmf(build_image_tower("small"), bert, 3)
+    ids = torch.randint(1, 50, (2, 6))
+    set_learning(model, phase_at(0, CurriculumConfig()))
+    assert torch.equal(model.text(ids), model.text(ids))
+    model.train()
+    model.text.requires_grad_(False)  # as published
+    assert not torch.equal(model.text(ids), model.text(ids))
+
+
+def test_the_weight_of_the_loss_advances_where_as_published_it_stays() -> None:
+    """The released code asks for the weight of epoch 0 in every epoch."""
+    config = CurriculumConfig()
+    ours = [phase_at(epoch, config).alpha for epoch in range(150)]
+    published = [phase_at(0, config).alpha for _ in range(150)]
+    assert set(published) == {0.3}
+    assert ours[:50] == published[:50]
+    assert sorted({round(alpha, 2) for alpha in ours}) == [0.3, 0.44, 0.58, 0.72, 0.86, 1.0]
+
+
+def test_the_images_own_head_rests_where_it_counts_for_nothing(model: ImageTextPrmf) -> None:
+    """Adam would move it on by what it remembers of the phases before."""
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+    pixels, ids, labels = torch.randn(4, 3, 64, 64), torch.randint(1, 50, (4, 6)), torch.tensor([0, 1, 2, 0])
+    heads = []
+    for epoch in (60, 120):
+        phase = phase_at(epoch, CurriculumConfig())
+        set_learning(model, phase)
+        answer = model(pixels, ids)
+        optimiser.zero_grad(set_to_none=True)
+        prmf_loss(answer.fused, answer.image, labels, phase.alpha).backward()
+        optimiser.step()
+        heads.append(model.image_head.weight.detach().clone())
+    assert torch.equal(*heads)
 
 
 def test_the_gate_says_how_far_the_text_was_trusted(model: ImageTextPrmf) -> None:

@@ -71,6 +71,8 @@ class Card:
             "",
             f"A describing model: {base.name}, fine-tuned by LoRA on images with their descriptions.",
             "",
+            "- Intended use: research on images like those of its training; its sentences stand beside measurements,",
+            "  for a pathologist to check",
             f"- Base: {base.name}, SHA-256 of its files `{base.sha256}`",
             f"- Licence of the base, which holds for this model too: {base.licence}",
             f"- Asked: {config.prompt}",

@@ -15,6 +15,7 @@ import torch
 import yaml
 
 from napari_mmlnb import __version__
+from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.errors import OutputError
 from napari_mmlnb.inference.device import choose_device
 from napari_mmlnb.training.config import read_as
@@ -39,16 +40,18 @@ from napari_mmlnb.training.describing.read_back import ADAPTER_FOLDER, MERGED_FO
 from napari_mmlnb.training.describing.samples import Sample, write_samples
 from napari_mmlnb.training.describing.speaking import describe, end_tokens
 from napari_mmlnb.training.log_file import LOG_FILE, Log, written_to
+from napari_mmlnb.training.run_folder import claim
 from napari_mmlnb.training.splits import Rows
+from napari_mmlnb.training.state_file import CHECKPOINT_FILE
 
 METRICS_FILE, STEPS_FILE, EPOCHS_FILE = "metrics.json", "steps.csv", "epochs.csv"
 BEFORE_FILE, FEATURES_FILE, CONFIG_FILE = "before.json", "image-features.bin", "train.yaml"
 _PROBED = 2
-_NOT_LEARNING = {"name", "keep", "samples", "checkpoint_steps", "device", "report_texts", "generation"}
+_NOT_LEARNING = {"name", "data", "model", "keep", "samples", "checkpoint_steps", "device", "report_texts", "generation"}
 """Of a configuration: what may be changed between the halves of a fine-tuning."""
 
 
-def finetune(path: Path, out: Path, *, log: Log) -> Path:
+def finetune(path: Path, out: Path, *, log: Log, replace: bool = False) -> Path:
     """Fine-tune a describing model.
 
     Parameters
@@ -61,6 +64,8 @@ def finetune(path: Path, out: Path, *, log: Log) -> Path:
         `epochs.csv`, `train.log`, TensorBoard), the card and the configuration. What was stopped there goes on.
     log : callable
         Told a line at a time.
+    replace : bool
+        Move what another fine-tuning left there aside, instead of refusing.
 
     Returns
     -------
@@ -70,7 +75,8 @@ def finetune(path: Path, out: Path, *, log: Log) -> Path:
     Raises
     ------
     RequestError
-        If the configuration, the table, an image or the model is wrong, or the cases cannot be split.
+        If the configuration, the table, an image or the model is wrong, the cases cannot be split, or another
+        fine-tuning is there.
     OutputError
         If nothing can be written there, or what was written, read back, is not what was trained.
     MissingExtraError
@@ -83,13 +89,27 @@ def finetune(path: Path, out: Path, *, log: Log) -> Path:
     check_images(cohort.cases)
     folder = out / config.name
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        digest = _claimed(folder, config, cohort, base, replace=replace)
         told = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         (folder / CONFIG_FILE).write_text(told, encoding="utf-8")
         with ExitStack() as stack:
-            return _FineTuning(config, cohort, base, folder, written_to(folder / LOG_FILE, log), stack).run()
+            return _FineTuning(config, cohort, base, folder, digest, written_to(folder / LOG_FILE, log), stack).run()
     except OSError as error:
         raise OutputError(folder, error.strerror or str(error)) from error
+
+
+def _claimed(folder: Path, config: DescribingConfig, cohort: DescribedCases, base: BaseFolder, *, replace: bool) -> str:
+    """Make the folder, or come back to it; what names this fine-tuning."""
+    images = hashlib.sha256("".join(file_sha256(case.path) for case in cohort.cases).encode()).hexdigest()
+    made_of = {
+        "version": __version__,
+        "configuration": config.model_dump(mode="json", exclude=_NOT_LEARNING),
+        "table": cohort.table_sha256,
+        "images": images,
+        "base": base.sha256,
+        "computed in": str(dtype_for(config.precision, choose_device(config.device).device)),
+    }
+    return claim((folder,), made_of, precious=(CHECKPOINT_FILE, METRICS_FILE), replace=replace)
 
 
 class _FineTuning:
@@ -101,10 +121,12 @@ class _FineTuning:
         cohort: DescribedCases,
         base: BaseFolder,
         folder: Path,
+        digest: str,
         log: Log,
         stack: ExitStack,
     ) -> None:
         self.config, self.cohort, self.base, self.folder, self.log = config, cohort, base, folder, log
+        self.digest = digest
         self._stack = stack
         self.split = cohort.split
         self.device = choose_device(config.device).device
@@ -119,9 +141,6 @@ class _FineTuning:
             self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         self.lessons = Lessons(cohort.cases, self.conversation, self._frozen_images())
         self.described = self._chosen()
-        learning = config.model_dump_json(exclude=_NOT_LEARNING)
-        made_by = (__version__, learning, cohort.table_sha256, base.sha256, str(self.dtype))
-        self.digest = hashlib.sha256(repr(made_by).encode()).hexdigest()
 
     def _frozen_images(self) -> FrozenImages | None:
         """Where the model lets us, features of images in place of pixels."""

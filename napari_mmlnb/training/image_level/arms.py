@@ -34,12 +34,20 @@ class Arm:
         Made of both towers and the number of classes.
     phase : callable
         The rule of an epoch, counted from 0.
+    modalities : tuple of str
+        What it looks at.
     """
 
     name: str
     summary: str
     network: Callable[[ImageTower, TextTower, int], ImageTextNetwork]
     phase: Callable[[int, CurriculumConfig], Phase]
+    modalities: tuple[str, ...] = ("image", "text")
+
+    @property
+    def image_answers(self) -> bool:
+        """Whether the image has an answer of its own beside the network's."""
+        return "image" in self.modalities
 
 
 def _all_at_once(epoch: int, config: CurriculumConfig) -> Phase:
@@ -59,7 +67,7 @@ ARMS = Registry(
         Arm(GATE_LAST, "PRMF, its gate learning in the last phase only", ImageTextPrmf, _gate_last),
         Arm("prmf-no-curriculum", "PRMF's gate, all parts learning at once", ImageTextPrmf, _all_at_once),
         Arm("concatenation", "both side by side, without a gate", Concatenated, _all_at_once),
-        Arm("image-only", "the image alone", ImageOnly, _all_at_once),
-        Arm("text-only", "the text alone", TextOnly, _all_at_once),
+        Arm("image-only", "the image alone", ImageOnly, _all_at_once, ("image",)),
+        Arm("text-only", "the text alone", TextOnly, _all_at_once, ("text",)),
     ),
 )

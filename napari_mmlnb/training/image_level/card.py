@@ -7,7 +7,7 @@ from pathlib import Path
 
 from napari_mmlnb import __version__
 from napari_mmlnb.result import RESEARCH_USE
-from napari_mmlnb.training.image_level.arms import ARMS
+from napari_mmlnb.training.image_level.arms import ARMS, Arm
 from napari_mmlnb.training.image_level.config import ImageLevelConfig
 from napari_mmlnb.training.score_tables import confusion_table, score_table
 from napari_mmlnb.training.scores import ScoreReport
@@ -24,6 +24,7 @@ def write_card(
     table_sha256: str,
     best: int,
     reports: Mapping[str, ScoreReport],
+    patients_known: bool,
 ) -> None:
     """Write `MODEL_CARD.md`; every figure in it was measured in this run.
 
@@ -41,15 +42,15 @@ def write_card(
         The epoch that was kept, from 1.
     reports : mapping
         Branch to its scores on the reported part, "fused" first.
+    patients_known : bool
+        Whether the table says whose each image is.
     """
-    fused = next(iter(reports.values()))
+    fused, arm = next(iter(reports.values())), ARMS.get(config.arm)
     leak = (
         "**Patients are on both sides of this split, and the reported part chose the epoch: the figures are too good.**"
         if split.name == _LEAKS
-        else "No patient is in two parts; nothing was chosen on the reported part."
+        else "No patient, as the table names them, is in two parts; nothing was chosen on the reported part."
     )
-    image = "weights that were given" if config.image.weights else "nothing"
-    text = "weights that were given" if config.text.folder else "nothing"
     lines = [
         f"# {config.name}",
         "",
@@ -57,12 +58,13 @@ def write_card(
         "",
         "## What it is",
         "",
-        f"- {ARMS.get(config.arm).summary}, after MMLNB (arXiv 2503.12927), at the level of single images",
+        f"- {arm.summary}, after MMLNB (arXiv 2503.12927), at the level of single images",
         f"- Classes: {', '.join(config.classes)}",
-        f"- Towers: image {config.image.name}, from {image}; text {config.text.name}, from {text}",
+        f"- Towers: {'; '.join(_towers(config, arm))}",
         "- Intended use: research on images like those of its training, with descriptions from the same source",
-        "- Licence: its maker's choice; nobody's images and no text of them are in the weights' files, but a network",
-        "  may remember what it learned from",
+        "- Licence: its maker's choice",
+        "- Privacy: nobody's images are in its files, but a network may remember what it learned from; a vocabulary",
+        "  that was learned (`tokenizer.json`) holds pieces of the training texts, and names where they were in them",
         "",
         "## What it was trained on",
         "",
@@ -71,7 +73,7 @@ def write_card(
         f"report; split: {split.name}. {leak}",
         f"- Epoch {best} was kept; seed {config.seed}; napari-mmlnb {__version__}",
         "",
-        f"## Measured on {fused.cases} images of {fused.groups} patients, 95 % intervals over patients",
+        f"## Measured on {cases_told(fused, patients_known)}",
         "",
         *score_table(reports),
         "",
@@ -85,3 +87,19 @@ def write_card(
         "",
     ]
     (folder / CARD_FILE).write_text("\n".join(lines), encoding="utf-8")
+
+
+def cases_told(report: ScoreReport, patients_known: bool) -> str:
+    """How many cases there are, and over what the intervals are: images where nobody said whose they are."""
+    if patients_known:
+        return f"{report.cases} images of {report.groups} patients, 95 % intervals over patients"
+    return f"{report.cases} images of unknown patients, 95 % intervals over images: too narrow if patients have several"
+
+
+def _towers(config: ImageLevelConfig, arm: Arm) -> list[str]:
+    given = {"image": config.image.weights, "text": config.text.folder}
+    names = {"image": config.image.name, "text": config.text.name}
+    return [
+        f"{modality} {names[modality]}, from {'weights that were given' if given[modality] else 'nothing'}"
+        for modality in arm.modalities
+    ]

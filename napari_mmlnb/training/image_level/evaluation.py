@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,12 +22,13 @@ from napari_mmlnb.models.image_text import ImageTextNetwork
 from napari_mmlnb.models.towers.image import build_image_tower
 from napari_mmlnb.training.config import Config, read_as
 from napari_mmlnb.training.image_level.arms import ARMS
+from napari_mmlnb.training.image_level.card import cases_told
 from napari_mmlnb.training.image_level.config import ImageDataConfig, ImageLevelConfig
 from napari_mmlnb.training.image_level.data import ImageTextData
-from napari_mmlnb.training.image_level.images import read_images
+from napari_mmlnb.training.image_level.images import RGB, image_digests, read_images
 from napari_mmlnb.training.image_level.loop import predict
 from napari_mmlnb.training.image_level.parts import trained_text_tower
-from napari_mmlnb.training.image_level.recipe import CONFIG_FILE, WEIGHTS_FILE
+from napari_mmlnb.training.image_level.recipe import CONFIG_FILE, LEARNED_FILE, WEIGHTS_FILE
 from napari_mmlnb.training.image_level.table import read_cases
 from napari_mmlnb.training.score_tables import confusion_table, score_record, score_table
 from napari_mmlnb.training.scores import score_with_intervals
@@ -64,7 +65,7 @@ def evaluate_images(path: Path, out: Path, *, log: Callable[[str], None]) -> lis
     Raises
     ------
     RequestError
-        If the configuration, the model, the table or an image is wrong, or the table is that of the training.
+        If the configuration, the model, the table or an image is wrong, or the model knows some of the images.
     OutputError
         If nothing can be written there.
     """
@@ -78,14 +79,16 @@ def evaluate_images(path: Path, out: Path, *, log: Callable[[str], None]) -> lis
     log(f"{len(cases)} images")
     labels = np.array([case.label for case in cases], dtype=np.int64)
     ids = torch.from_numpy(tokenizer.encode([case.description for case in cases]))
-    said = predict(model, ImageTextData(read_images(cases), ids, labels), np.arange(len(cases)), trained.batch)
+    pixels = read_images(cases)
+    _refuse_known(folder, pixels, [case.file_name for case in cases])
+    said = predict(model, ImageTextData(pixels, ids, labels), np.arange(len(cases)), trained.batch)
     groups = [case.patient or case.file_name for case in cases]
     reports = {
         name: score_with_intervals(labels, p, groups, seed=config.seed)
-        for name, p in (("fused", said.fused), ("image", said.image))
+        for name, p in said.branches(ARMS.get(trained.arm).image_answers).items()
     }
     lines = [
-        f"{trained.name} on {len(cases)} images of {reports['fused'].groups} patients, 95 % intervals over patients",
+        f"{trained.name} on {cases_told(reports['fused'], all(case.patient for case in cases))}",
         "",
         *score_table(reports),
         "",
@@ -105,6 +108,22 @@ def evaluate_images(path: Path, out: Path, *, log: Callable[[str], None]) -> lis
     except OSError as error:
         raise OutputError(out / config.name, error.strerror or "it cannot be written") from error
     return lines
+
+
+def _refuse_known(folder: Path, pixels: RGB, names: Sequence[str]) -> None:
+    """Raise RequestError if the model has learned from some of the images, or its epoch was chosen on them."""
+    try:
+        learned = set(json.loads((folder / LEARNED_FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise RequestError(
+            f"{folder} does not tell what it learned from: {LEARNED_FILE} is missing or damaged.", "Train it again."
+        ) from error
+    known = [name for name, digest in zip(names, image_digests(pixels), strict=True) if digest in learned]
+    if known:
+        raise RequestError(
+            f"{len(known)} of {len(names)} images were learned from or chose the epoch, the first is {known[0]}.",
+            "Leave them out of the table: figures on them would be too good.",
+        )
 
 
 def _network(folder: Path, trained: ImageLevelConfig, tokenizer: TextTokenizer) -> ImageTextNetwork:

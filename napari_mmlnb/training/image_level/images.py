@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -44,6 +45,11 @@ def _read_into(pixels: RGB, case: ImageCase) -> bool:
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError):
         return False
     return True
+
+
+def image_digests(pixels: RGB) -> list[str]:
+    """SHA-256 of each of (n, H, W, 3) images, as the towers see them: copies under other names have the same."""
+    return [hashlib.sha256(np.ascontiguousarray(one).data).hexdigest() for one in pixels]
 
 
 def normalised(pixels: RGB, device: torch.device) -> Tensor:

@@ -34,6 +34,10 @@ class Predictions:
     image: npt.NDArray[np.float64]
     gate: npt.NDArray[np.float64]
 
+    def branches(self, image_answers: bool) -> dict[str, npt.NDArray[np.float64]]:
+        """Probabilities by branch: the answer, and that of the image alone where it has one of its own."""
+        return {"fused": self.fused, "image": self.image} if image_answers else {"fused": self.fused}
+
 
 @dataclass(frozen=True)
 class EpochRecord:
@@ -129,6 +133,8 @@ def set_learning(model: ImageTextNetwork, phase: Phase) -> None:
     model.train()
     for name, learns in (("image", phase.image_learns), ("text", phase.text_learns)):
         model.get_submodule(name).train(learns).requires_grad_(learns)
+    # It counts for nothing with alpha at 1; Adam would move it on by what it remembers.
+    model.image_head.requires_grad_(phase.alpha < 1)
     for part in model.modules():
         if isinstance(part, PrmfGate):
             part.confidence.requires_grad_(phase.gate_learns)

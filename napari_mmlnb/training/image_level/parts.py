@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file
+from torch import nn
 
+from napari_mmlnb.bundles.spec import TOKENIZER_FILE
 from napari_mmlnb.bundles.tokenizer import TextTokenizer, read_tokenizer, train_tokenizer
+from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.errors import RequestError
 from napari_mmlnb.models.towers.image import ImageTower, build_image_tower
 from napari_mmlnb.models.towers.text import TEXT_TOWERS, BertTower, TextTower
@@ -87,7 +90,15 @@ def _no_bert(folder: Path, why: str) -> RequestError:
     )
 
 
-def save_shape(tower: TextTower, folder: Path) -> None:
+def given_weights(image: ImageTowerConfig, text: TextTowerConfig, base: Path) -> dict[str, str]:
+    """SHA-256 of what the towers start from, by name; empty where they start from nothing."""
+    folder = None if text.folder is None else base / text.folder
+    files = {"image weights": None if image.weights is None else base / image.weights}
+    files |= {f"text tower {name}": folder and folder / name for name in ("model.safetensors", TOKENIZER_FILE)}
+    return {name: file_sha256(path) for name, path in files.items() if path is not None and path.is_file()}
+
+
+def save_shape(tower: nn.Module, folder: Path) -> None:
     """Write what `trained_text_tower` needs to build the same tower again."""
     if isinstance(tower, BertTower):
         tower.bert.config.to_json_file(folder / BERT_FILE)

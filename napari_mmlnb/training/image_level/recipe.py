@@ -26,7 +26,7 @@ from napari_mmlnb.training.image_level.card import write_card
 from napari_mmlnb.training.image_level.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from napari_mmlnb.training.image_level.config import ImageLevelConfig
 from napari_mmlnb.training.image_level.data import ImageTextData, Rows
-from napari_mmlnb.training.image_level.images import RGB, read_images
+from napari_mmlnb.training.image_level.images import RGB, image_digests, read_images
 from napari_mmlnb.training.image_level.loop import (
     EpochRecord,
     Predictions,
@@ -39,16 +39,23 @@ from napari_mmlnb.training.image_level.parts import (
     configured_image_tower,
     configured_text_tower,
     configured_tokenizer,
+    given_weights,
     save_shape,
 )
 from napari_mmlnb.training.image_level.table import ImageCase, read_cases
 from napari_mmlnb.training.image_level.towers import ASK_BOTH, ask_frozen
 from napari_mmlnb.training.log_file import LOG_FILE, Log, written_to
+from napari_mmlnb.training.run_folder import claim
 from napari_mmlnb.training.score_tables import finite, score_record
 from napari_mmlnb.training.scores import score_with_intervals
 from napari_mmlnb.training.splits import Split, split_as_given, split_as_published, split_by_patient
+from napari_mmlnb.training.state_file import CHECKPOINT_FILE
 
 CONFIG_FILE = "train.yaml"
+LEARNED_FILE = "learned-from.json"
+"""Digests of the images that were learned from or chose the epoch, so that nobody is measured on them."""
+_NOT_LEARNING = {"name", "data", "device", "checkpoint_epochs"}
+"""Of a configuration: what may be changed between the halves of a training. Data count by their content."""
 WEIGHTS_FILE, SCORES_FILE, EPOCHS_FILE, PREDICTIONS_FILE = (
     "model.safetensors",
     "scores.json",
@@ -98,7 +105,7 @@ class Outcome:
     said: Predictions
 
 
-def train_images(path: Path, out: Path, *, log: Log) -> Path:
+def train_images(path: Path, out: Path, *, log: Log, replace: bool = False) -> Path:
     """Train at image level.
 
     Parameters
@@ -111,6 +118,8 @@ def train_images(path: Path, out: Path, *, log: Log) -> Path:
         answers for the reported cases (`predictions.csv`) and the configuration.
     log : callable
         Told a line at a time.
+    replace : bool
+        Move what another training left there aside, instead of refusing.
 
     Returns
     -------
@@ -120,12 +129,12 @@ def train_images(path: Path, out: Path, *, log: Log) -> Path:
     Raises
     ------
     RequestError
-        If the configuration, the table or an image is wrong, or the cases cannot be split.
+        If the configuration, the table or an image is wrong, the cases cannot be split, or another training is there.
     OutputError
         If nothing can be written there.
     """
     config = read_as(ImageLevelConfig, path)
-    return train_configured(config, path.parent, read_cohort(config, path.parent), out, log=log).folder
+    return train_configured(config, path.parent, read_cohort(config, path.parent), out, log=log, replace=replace).folder
 
 
 def read_cohort(config: ImageLevelConfig, base: Path) -> ImageCohort:
@@ -135,17 +144,18 @@ def read_cohort(config: ImageLevelConfig, base: Path) -> ImageCohort:
     return ImageCohort(cases, read_images(cases), file_sha256(table))
 
 
-def train_configured(config: ImageLevelConfig, base: Path, cohort: ImageCohort, out: Path, *, log: Log) -> Outcome:
+def train_configured(
+    config: ImageLevelConfig, base: Path, cohort: ImageCohort, out: Path, *, log: Log, replace: bool = False
+) -> Outcome:
     """Train as a configuration says whose paths count from `base`; all else as `train_images`."""
-    split = split_cases(config, cohort.cases)
-    folder = out / config.name
+    split, folder = split_cases(config, cohort.cases), out / config.name
+    training = _Training(config, base, cohort, split, folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        told = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
-        (folder / CONFIG_FILE).write_text(told, encoding="utf-8")
+        training.claim(replace=replace)
+        training.save_inputs()
+        return training.run(written_to(folder / LOG_FILE, log))
     except OSError as error:
-        raise OutputError(folder, error.strerror or "it cannot be made") from error
-    return _Training(config, base, cohort, split, folder, written_to(folder / LOG_FILE, log)).run()
+        raise OutputError(folder, error.strerror or "it cannot be written") from error
 
 
 def split_cases(config: ImageLevelConfig, cases: tuple[ImageCase, ...]) -> Split:
@@ -179,21 +189,20 @@ class _Training:
         cohort: ImageCohort,
         split: Split,
         folder: Path,
-        log: Log,
     ) -> None:
         self.config = config
         self.cohort = cohort
         self.cases = cohort.cases
         self.split = split
+        self.known: Rows = np.union1d(split.train, split.selection)
         self.folder = folder
-        self.log = log
+        self.log: Log = _silent
         torch.manual_seed(config.seed)
         texts = [self.cases[row].description for row in split.train]
         self.tokenizer = configured_tokenizer(config.text, base, texts)
-        self.tokenizer.save(folder)
         image = configured_image_tower(config.image, base)
         text = configured_text_tower(config.text, base, self.tokenizer.vocabulary)
-        save_shape(text, folder)
+        self.given = given_weights(config.image, config.text, base)
         self.device = choose_device(config.device).device
         self.arm = ARMS.get(config.arm)
         self.model = self.arm.network(image, text, len(config.classes)).to(self.device)
@@ -203,16 +212,38 @@ class _Training:
             np.array([case.label for case in self.cases], dtype=np.int64),
         )
 
-    def run(self) -> Outcome:
+    def claim(self, *, replace: bool) -> None:
+        """Make the folder, or come back to it; raises RequestError if another training is there."""
+        made_of = {
+            "version": __version__,
+            "configuration": self.config.model_dump(mode="json", exclude=_NOT_LEARNING | {"image", "text"}),
+            "image tower": self.config.image.name,
+            "text tower": self.config.text.model_dump(mode="json", exclude={"folder"}),
+            **self.given,
+            "table": self.cohort.table_sha256,
+            "images": hashlib.sha256(self.cohort.pixels.data).hexdigest(),
+            "network": hashlib.sha256(repr(self.model).encode()).hexdigest(),
+        }
+        self.digest = claim((self.folder,), made_of, precious=(CHECKPOINT_FILE, WEIGHTS_FILE), replace=replace)
+
+    def save_inputs(self) -> None:
+        """Write what is known before anything is learned; raises OSError."""
+        told = yaml.safe_dump(self.config.model_dump(mode="json"), sort_keys=False)
+        (self.folder / CONFIG_FILE).write_text(told, encoding="utf-8")
+        self.tokenizer.save(self.folder)
+        save_shape(self.model.text, self.folder)
+        learned = sorted(image_digests(self.cohort.pixels[self.known]))
+        (self.folder / LEARNED_FILE).write_text(json.dumps(learned) + "\n", encoding="utf-8")
+
+    def run(self, log: Log) -> Outcome:
         """Train, go back to the best epoch, and report."""
+        self.log = log
         split = self.split
         self.log(
             f"{len(self.cases)} images, split {split.name}: {len(split.train)} to learn, {len(split.selection)} to "
             f"select, {len(split.report)} to report; on {self.device.type}"
         )
-        made_by = (__version__, self.config.model_dump_json(), self.cohort.table_sha256, repr(self.model))
-        digest = hashlib.sha256(repr(made_by).encode()).hexdigest()
-        records, best = self._epochs(digest)
+        records, best = self._epochs(self.digest)
         self.model.load_state_dict(best)
         write_weights(best, self.folder / WEIGHTS_FILE)
         return self._report(records)
@@ -232,7 +263,7 @@ class _Training:
             self.log(f"going on after epoch {len(records)}")
         curriculum = config.curriculum
         total = curriculum.image_first + curriculum.joint + curriculum.consolidate
-        begun, said, seen = "", ASK_BOTH, np.union1d(split.train, split.selection)
+        begun, said, seen = "", ASK_BOTH, self.known
         with Board(self.folder, len(records)) as board:
             for epoch in range(len(records), total):
                 phase = self.arm.phase(epoch, curriculum)
@@ -274,7 +305,7 @@ class _Training:
         labels, groups = self.data.labels[rows], [self.cases[row].patient or str(row) for row in rows]
         branches = {
             name: score_with_intervals(labels, p, groups, seed=self.config.seed)
-            for name, p in (("fused", said.fused), ("image", said.image))
+            for name, p in said.branches(self.arm.image_answers).items()
         }
         told = {
             "split": self.split.name,
@@ -283,7 +314,8 @@ class _Training:
             "gate_mean": finite(float(said.gate.mean())),
             **{name: score_record(report) for name, report in branches.items()},
         }
-        write_card(self.folder, self.config, self.split, self.cohort.table_sha256, best.epoch, branches)
+        known = bool(self.cases[0].patient)
+        write_card(self.folder, self.config, self.split, self.cohort.table_sha256, best.epoch, branches, known)
         (self.folder / SCORES_FILE).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
         write_table(self.folder / EPOCHS_FILE, [one.row() for one in records])
         write_table(self.folder / PREDICTIONS_FILE, list(self._answers(rows, said)))
@@ -297,18 +329,22 @@ class _Training:
         return Outcome(self.folder, labels, tuple(groups), said)
 
     def _answers(self, rows: Rows, said: Predictions) -> list[dict[str, object]]:
-        ids = self.config.classes
+        ids, both = self.config.classes, self.arm.image_answers
         return [
             {
                 "file_name": self.cases[row].file_name,
                 "class": ids[self.cases[row].label],
                 "predicted": ids[int(fused.argmax())],
                 **{f"fused_{id_}": round(float(p), 6) for id_, p in zip(ids, fused, strict=True)},
-                **{f"image_{id_}": round(float(p), 6) for id_, p in zip(ids, image, strict=True)},
+                **({f"image_{id_}": round(float(p), 6) for id_, p in zip(ids, image, strict=True)} if both else {}),
                 "gate": "" if np.isnan(gate) else round(float(gate), 6),
             }
             for row, fused, image, gate in zip(rows, said.fused, said.image, said.gate, strict=True)
         ]
+
+
+def _silent(_: str) -> None:
+    """Nobody is told before the folder is ours."""
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:

@@ -59,6 +59,15 @@ def _row(logits: Tensor) -> npt.NDArray[np.float64]:
     return row
 
 
+COOLEST, HOTTEST = 0.5, 10.0
+"""Between these a temperature is looked for."""
+
+
+def at_its_bound(temperature: float) -> bool:
+    """Whether a temperature was held by its bound: the slides asked for one beyond."""
+    return bool(np.isclose(temperature, (COOLEST, HOTTEST), rtol=0.01).any())
+
+
 def fit_temperature(logits: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> float:
     """The temperature in [0.5, 10] with the least negative log-likelihood.
 
@@ -71,7 +80,7 @@ def fit_temperature(logits: npt.NDArray[np.float64], labels: npt.NDArray[np.int6
         z = z - z.max(axis=1, keepdims=True)
         return float((np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), labels]).mean())
 
-    return float(np.exp(minimize_scalar(cost, bounds=(np.log(0.5), np.log(10)), method="bounded").x))
+    return float(np.exp(minimize_scalar(cost, bounds=(np.log(COOLEST), np.log(HOTTEST)), method="bounded").x))
 
 
 def conformal_quantile(scores: npt.NDArray[np.float64], coverage: float) -> float:

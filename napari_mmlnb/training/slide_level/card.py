@@ -10,13 +10,14 @@ import numpy as np
 
 from napari_mmlnb import __version__
 from napari_mmlnb.bundles.bundle import Bundle
+from napari_mmlnb.bundles.calibration import Calibration
 from napari_mmlnb.bundles.spec import CARD_FILE
 from napari_mmlnb.describe.measured import FACTS as MEASURED
 from napari_mmlnb.describe.registry import OWN
 from napari_mmlnb.result import RESEARCH_USE
 from napari_mmlnb.training.metrics import confusion_matrix
 from napari_mmlnb.training.score_tables import confusion_table, score_table
-from napari_mmlnb.training.slide_level.calibrate import SlideLogits
+from napari_mmlnb.training.slide_level.calibrate import COOLEST, HOTTEST, SlideLogits, at_its_bound
 from napari_mmlnb.training.slide_level.cohort import Cohort
 from napari_mmlnb.training.slide_level.config import TrainConfig
 from napari_mmlnb.training.slide_level.report import SlideReport
@@ -91,7 +92,11 @@ def _card(bundle: Bundle, config: TrainConfig, cohort: Cohort, measured: Measure
 def _cohort_lines(config: TrainConfig, cohort: Cohort, measured: Measured) -> list[str]:
     slides = measured.slides
     used = ", ".join(f"{slides[part]} {what}" for part, what in _PARTS.items() if slides[part])
+    left_out = len(cohort.slides) - sum(slides.values())
     lines = [cohort.told, f"Used, with tissue that can be read: {used}.", ""]
+    if left_out:
+        why = "they have no tissue, or too much of it cannot be read (the log tells which)"
+        lines += [f"**{left_out} of {len(cohort.slides)} slides were left out**: {why}.", ""]
     if measured.epoch is not None:
         why = "the best on the slides that select" if slides["selection"] else "the last"
         lines += [f"Epoch {measured.epoch} was kept, {why}; seed {config.seed}; napari-mmlnb {__version__}.", ""]
@@ -144,7 +149,25 @@ def _calibration_lines(bundle: Bundle, measured: Measured) -> list[str]:
         "|" + "---|" * (len(spec.classes) + 1),
         *counts,
         "",
+        *_calibration_doubts(bundle.calibration),
     ]
+
+
+def _calibration_doubts(calibration: Calibration) -> list[str]:
+    """What these slides were too few, or too alike, to tell."""
+    doubts = []
+    if calibration.conformal >= 1:
+        doubts.append(
+            f"**Every prediction set holds all classes**: {calibration.slides} calibration slides, answered as they "
+            f"are, are too few for sets at {calibration.coverage:.0%}. The sets tell nothing."
+        )
+    bound = [f"{branch} ({t:.2f})" for branch, t in calibration.temperature.items() if at_its_bound(t)]
+    if bound:
+        doubts.append(
+            f"The temperature of {', '.join(bound)} is held by its bound of {COOLEST:g} or {HOTTEST:g}: these "
+            "probabilities are not calibrated."
+        )
+    return [line for doubt in doubts for line in (doubt, "")]
 
 
 def _limit_lines(bundle: Bundle, cohort: Cohort) -> list[str]:

@@ -16,6 +16,9 @@ from napari_mmlnb.phantom.truth import Subtype
 from napari_mmlnb.result import ClassRecord
 from napari_mmlnb.training.config import SLIDE_LEVEL, Config, Count, CurriculumConfig, read_as
 
+WORK_FOLDER, RUN_SUFFIX = "work", ".run"
+"""Beside a bundle: what is kept on the way, and what belongs to the run alone."""
+
 
 class PhantomCohortConfig(Config):
     """A cohort of synthetic slides, made on the spot.
@@ -171,6 +174,12 @@ class TrainConfig(Config):
     coverage: Annotated[float, Field(gt=0, lt=1)] = 0.9
     device: str = "auto"
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _name_is_free(self) -> TrainConfig:
+        if self.name == WORK_FOLDER or self.name.endswith(RUN_SUFFIX):
+            raise ValueError(f"the name {self.name} would put the bundle into a folder of the training's own")
+        return self
 
     @model_validator(mode="after")
     def _phantoms_have_these_classes(self) -> TrainConfig:

@@ -6,31 +6,42 @@ import shutil
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from napari_mmlnb import __version__
 from napari_mmlnb.bundles.bundle import Bundle, TrainedParts, read_trained, shape_of, write_bundle
 from napari_mmlnb.bundles.describer_files import copy_describer
 from napari_mmlnb.bundles.encoder_weights import load_encoder
 from napari_mmlnb.bundles.selftest import run_selftest, write_selftest
-from napari_mmlnb.bundles.spec import DESCRIBER_FOLDER, SELFTEST_FILE
+from napari_mmlnb.bundles.spec import DESCRIBER_FOLDER, SELFTEST_FILE, SPEC_FILE, WEIGHTS_FILE
 from napari_mmlnb.bundles.tokenizer import TextTokenizer, train_tokenizer
 from napari_mmlnb.describe.base import Describer
-from napari_mmlnb.errors import MissingExtraError, OutputError, RequestError
+from napari_mmlnb.digest import file_sha256
+from napari_mmlnb.errors import MissingExtraError, RequestError
 from napari_mmlnb.inference.device import choose_device
 from napari_mmlnb.models.encoders.base import PatchEncoder
 from napari_mmlnb.models.familiarity import Familiarity
 from napari_mmlnb.models.mmlnb import Mmlnb
 from napari_mmlnb.training.csv_table import write_table
 from napari_mmlnb.training.log_file import LOG_FILE, Log, written_to
+from napari_mmlnb.training.run_folder import claim
 from napari_mmlnb.training.slide_level.bags import Optics, SlideBag, encode_cohort
 from napari_mmlnb.training.slide_level.calibration_stage import calibrate_parts
 from napari_mmlnb.training.slide_level.card import Measured, write_card
 from napari_mmlnb.training.slide_level.cohort import Cohort
-from napari_mmlnb.training.slide_level.config import OwnDescriberConfig, PhantomCohortConfig, TrainConfig, read_config
+from napari_mmlnb.training.slide_level.config import (
+    RUN_SUFFIX,
+    OwnDescriberConfig,
+    PhantomCohortConfig,
+    SlideCohortConfig,
+    TrainConfig,
+    read_config,
+)
 from napari_mmlnb.training.slide_level.course import Course, Learned, Told
 from napari_mmlnb.training.slide_level.describer_choice import training_describer
 from napari_mmlnb.training.slide_level.familiarity import fit_familiarity
@@ -38,23 +49,32 @@ from napari_mmlnb.training.slide_level.loop import attention_of, set_feature_sta
 from napari_mmlnb.training.slide_level.phantom_cohort import make_phantoms
 from napari_mmlnb.training.slide_level.report import SCORES_FILE, report_slides
 from napari_mmlnb.training.slide_level.selftest_tiles import selftest_tiles
+from napari_mmlnb.training.slide_level.shared_config import SHARED_FILE, write_shared
 from napari_mmlnb.training.slide_level.spec import draft_spec, system_spec
 from napari_mmlnb.training.slide_level.table import read_cohort
 from napari_mmlnb.training.slide_level.texts import Candidates, describe_cohort, slide_text
 from napari_mmlnb.training.slide_level.work import course_digest, features_folder, work_folder
 from napari_mmlnb.training.splits import SLIDE_PARTS, SlidePart
+from napari_mmlnb.training.state_file import CHECKPOINT_FILE
 
 WARM_UP_EPOCHS = 30
 SELFTEST_TILES = 4
-RUN_SUFFIX = ".run"
 BLIND_LIMIT = 100.0
 """Of a slide's distance from the training: with a wider one, learned from few slides, nothing is foreign any more."""
 BLIND = "It may not notice foreign slides: too few were learned from."
 EPOCHS_FILE = "epochs.csv"
+_NOT_LEARNING: dict[str, Any] = {
+    "name": True,
+    "device": True,
+    "checkpoint_epochs": True,
+    "cohort": {"table"},
+    "describing": {"model"},
+}
+"""Of a configuration: what may be changed between the halves of a training. Data count by their content."""
 Bags = dict[SlidePart, tuple[SlideBag, ...]]
 
 
-def train_from_config(config: Path, out: Path, *, log: Log) -> Path:
+def train_from_config(config: Path, out: Path, *, log: Log, replace: bool = False) -> Path:
     """Train a bundle.
 
     Intermediate work (phantoms, features, a describing model's words) is kept in ``out/work``, in a folder named by the
@@ -69,6 +89,8 @@ def train_from_config(config: Path, out: Path, *, log: Log) -> Path:
         with the names of slides and patients, checkpoint) into ``out/NAME.run``.
     log : callable
         Told a line at a time; the same lines end up in the bundle's `train.log`.
+    replace : bool
+        Move what another training left there aside, instead of refusing.
 
     Returns
     -------
@@ -78,22 +100,23 @@ def train_from_config(config: Path, out: Path, *, log: Log) -> Path:
     Raises
     ------
     RequestError
-        If the configuration or its table is wrong, or the cohort leaves nothing to learn from.
+        If the configuration or its table is wrong, the cohort leaves nothing to learn from, or another training is
+        there.
     DescriberError
         If the describing model that the class is to rest on cannot be used.
     OutputError
         If `out` cannot be written.
     """
     settings = read_config(config)
-    folder, run = _made(out, settings.name), f"{settings.name}{RUN_SUFFIX}"
-    bundle = _Training(settings, config.parent, out, folder, written_to(out / run / LOG_FILE, log)).bundle()
+    folder, run = _claimed(settings, config.parent, out, replace=replace)
+    bundle = _Training(settings, config.parent, out, folder, written_to(run / LOG_FILE, log)).bundle()
     run_selftest(bundle, torch.device("cpu"))
-    shutil.copyfile(config, folder / "train.yaml")
-    shutil.copyfile(out / run / LOG_FILE, folder / LOG_FILE)
+    write_shared(config, folder / SHARED_FILE)
+    shutil.copyfile(run / LOG_FILE, folder / LOG_FILE)
     return folder
 
 
-def calibrate_again(config: Path, bundle: Path, out: Path, *, log: Log) -> Path:
+def calibrate_again(config: Path, bundle: Path, out: Path, *, log: Log, replace: bool = False) -> Path:
     """Calibrate a trained bundle anew; its weights stay as they are.
 
     Parameters
@@ -106,6 +129,8 @@ def calibrate_again(config: Path, bundle: Path, out: Path, *, log: Log) -> Path:
         Folder; the bundle is written into ``out/NAME``.
     log : callable
         Told a line at a time; the same lines end up in the bundle's `calibrate.log`.
+    replace : bool
+        Move another bundle of that name aside, instead of refusing.
 
     Returns
     -------
@@ -134,7 +159,7 @@ def calibrate_again(config: Path, bundle: Path, out: Path, *, log: Log) -> Path:
             f"The texts of {trained.spec.name} were written by {trained.spec.describer}, not by {settings.describer}.",
             "Give the configuration that the bundle was trained with.",
         )
-    folder = _made(out, settings.name)
+    folder, _ = _claimed(settings, config.parent, out, replace=replace, again=trained)
     lines: list[str] = []
     again = _Training(settings, config.parent, out, folder, _kept(lines, log), trained).calibrated_again(trained)
     run_selftest(again, torch.device("cpu"))
@@ -142,13 +167,22 @@ def calibrate_again(config: Path, bundle: Path, out: Path, *, log: Log) -> Path:
     return folder
 
 
-def _made(out: Path, name: str) -> Path:
-    try:
-        for folder in (name, f"{name}{RUN_SUFFIX}"):
-            (out / folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(out, error.strerror or "it cannot be made") from error
-    return out / name
+def _claimed(
+    settings: TrainConfig, base: Path, out: Path, *, replace: bool, again: TrainedParts | None = None
+) -> tuple[Path, Path]:
+    """Make the folders of bundle and run, or come back to them; `again` is a bundle whose limits are learned anew."""
+    bundle, run = out / settings.name, out / f"{settings.name}{RUN_SUFFIX}"
+    if again is not None and again.folder.resolve() == bundle.resolve():
+        run.mkdir(exist_ok=True)
+        return bundle, run
+    learning = settings.model_dump(mode="json", exclude=_NOT_LEARNING)
+    made_of: dict[str, Any] = {"version": __version__, "configuration": learning}
+    if isinstance(settings.cohort, SlideCohortConfig) and (base / settings.cohort.table).is_file():
+        made_of["table"] = file_sha256(base / settings.cohort.table)
+    if again is not None:
+        made_of["weights"] = again.spec.files[WEIGHTS_FILE]
+    claim((run, bundle), made_of, precious=(SPEC_FILE, CHECKPOINT_FILE), replace=replace)
+    return bundle, run
 
 
 def _kept(lines: list[str], log: Log) -> Log:
@@ -243,7 +277,7 @@ class _Training:
                 "Give the table, the split and the seed of its training.",
             )
         if trained.folder.resolve() != self.folder.resolve():
-            for name in (SELFTEST_FILE, "train.yaml", "train.log"):
+            for name in (SELFTEST_FILE, SHARED_FILE, LOG_FILE):
                 if (trained.folder / name).is_file():
                     shutil.copyfile(trained.folder / name, self.folder / name)
             if trained.spec.describing is not None:

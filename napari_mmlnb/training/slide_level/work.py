@@ -9,7 +9,7 @@ from pathlib import Path
 from napari_mmlnb import __version__
 from napari_mmlnb.inference.code_version import code_digest
 from napari_mmlnb.training.slide_level.bags import Optics, SlideBag
-from napari_mmlnb.training.slide_level.config import PhantomCohortConfig, TrainConfig
+from napari_mmlnb.training.slide_level.config import WORK_FOLDER, PhantomCohortConfig, TrainConfig
 from napari_mmlnb.training.slide_level.texts import Candidates
 
 
@@ -17,7 +17,7 @@ def work_folder(config: TrainConfig, out: Path, optics: Optics, encoder_sha256: 
     """The folder of phantoms, features and words: those of one's own slides outlive another table or split."""
     cohort = config.cohort
     made_by = cohort.model_dump_json() if isinstance(cohort, PhantomCohortConfig) else cohort.kind
-    return out / "work" / _digest(__version__, made_by, list(config.class_ids), repr(optics), encoder_sha256)[:16]
+    return out / WORK_FOLDER / _digest(__version__, made_by, list(config.class_ids), repr(optics), encoder_sha256)[:16]
 
 
 def features_folder(work: Path, device: str) -> Path:

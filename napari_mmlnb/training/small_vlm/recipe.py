@@ -25,6 +25,7 @@ from napari_mmlnb.phantom.attributes import checklist
 from napari_mmlnb.phantom.captions import WORDINGS, caption
 from napari_mmlnb.training.config import read_as
 from napari_mmlnb.training.log_file import LOG_FILE, Log, written_to
+from napari_mmlnb.training.run_folder import claim
 from napari_mmlnb.training.small_vlm.config import SmallVlmConfig
 from napari_mmlnb.training.small_vlm.general import GENERAL_PROMPT, general_captions
 from napari_mmlnb.training.small_vlm.language import Subject, teach_language, views_of
@@ -36,7 +37,7 @@ TILES_FOLDER, TOWER_FILE = "tiles", "tower.safetensors"
 BASE_FOLDER, RECORD_FILE = "base", "record.json"
 
 
-def train_small_vlm(path: Path, out: Path, *, log: Log) -> Path:
+def train_small_vlm(path: Path, out: Path, *, log: Log, replace: bool = False) -> Path:
     """Train the base of the small describing model.
 
     Parameters
@@ -48,6 +49,8 @@ def train_small_vlm(path: Path, out: Path, *, log: Log) -> Path:
         tower, which a training that was stopped goes on from, and a record.
     log : callable
         Told a line at a time.
+    replace : bool
+        Move what another training left there aside, instead of refusing.
 
     Returns
     -------
@@ -57,15 +60,16 @@ def train_small_vlm(path: Path, out: Path, *, log: Log) -> Path:
     Raises
     ------
     RequestError
-        If the configuration is wrong, or learns from what is held out.
+        If the configuration is wrong, or learns from what is held out, or another training is there.
     OutputError
         If nothing can be written there.
     """
     config = read_as(SmallVlmConfig, path)
     _refuse_shared_seeds(config)
     folder = out / config.name
+    made_of = {"version": __version__, "configuration": config.model_dump(mode="json", exclude={"name"})}
+    claim((folder,), made_of, precious=(TOWER_FILE, f"{BASE_FOLDER}/*"), replace=replace)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         told = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
         (folder / "train.yaml").write_text(told, encoding="utf-8")
     except OSError as error:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from napari_mmlnb.errors import RequestError, UnknownNameError
+from napari_mmlnb.errors import OutputError, RequestError, UnknownNameError
 from napari_mmlnb.models.towers.image import build_image_tower
 from napari_mmlnb.training.config import read_as
 from napari_mmlnb.training.image_level.config import ImageLevelConfig
@@ -91,9 +92,63 @@ def test_a_training_that_was_stopped_ends_as_one_that_was_not(folder: Path, tmp_
 
 
 def test_another_configuration_never_goes_on_from_a_checkpoint(folder: Path, tmp_path: Path) -> None:
-    _train(folder, tmp_path)
-    _, lines = _train(folder, tmp_path, learning_rate=1e-3)
+    """Half done, it would leave the old weights beside the new classes: every answer under another name."""
+    made, _ = _train(folder, tmp_path)
+    before = {file.name: file.read_bytes() for file in made.iterdir() if file.is_file()}
+    for change in ({"learning_rate": 1e-3}, {"classes": ["ud", "pd", "d"]}):
+        with pytest.raises(RequestError, match="holds another training: configuration"):
+            _train(folder, tmp_path, **change)
+    assert {file.name: file.read_bytes() for file in made.iterdir() if file.is_file()} == before
+    lines: list[str] = []
+    train_images(configuration(folder, learning_rate=1e-3), tmp_path, log=lines.append, replace=True)
     assert not any("going on" in line for line in lines)
+    assert (tmp_path / "small.before-1" / "model.safetensors").read_bytes() == before["model.safetensors"]
+
+
+def test_other_pixels_under_the_same_names_are_another_training(folder: Path, tmp_path: Path) -> None:
+    _train(folder, tmp_path)
+    with Image.open(folder / "images" / "p00-0.png") as image:
+        mended = image.rotate(180)
+    mended.save(folder / "images" / "p00-0.png")
+    with pytest.raises(RequestError, match="images is another"):
+        _train(folder, tmp_path)
+
+
+def test_other_weights_under_the_same_name_are_another_training(folder: Path, tmp_path: Path) -> None:
+    image = {"name": "small", "weights": "tower.safetensors"}
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        save_file(build_image_tower("small").state_dict(), folder / "tower.safetensors")
+        if seed == 1:
+            _train(folder, tmp_path, image=image)
+    with pytest.raises(RequestError, match="image weights is another"):
+        _train(folder, tmp_path, image=image)
+
+
+def test_how_often_it_is_kept_may_change_on_the_way(folder: Path, tmp_path: Path) -> None:
+    _train(folder, tmp_path)
+    _, lines = _train(folder, tmp_path, checkpoint_epochs=3)
+    assert not any(line.startswith("epoch") for line in lines), "it was over"
+
+
+def test_a_full_disk_ends_in_a_sentence(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: object, file: object) -> None:
+        file.write(b"half of it")
+        raise RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0")
+
+    monkeypatch.setattr("napari_mmlnb.training.state_file.torch.save", full)
+    with pytest.raises(OutputError, match=r"checkpoint\.pt.*the disk may be full"):
+        _train(folder, tmp_path)
+    assert not list((tmp_path / "small").glob("checkpoint*"))
+
+
+def test_an_arm_without_an_image_reports_no_answer_of_one(folder: Path, tmp_path: Path) -> None:
+    made, _ = _train(folder, tmp_path, arm="text-only")
+    assert "image" not in json.loads((made / "scores.json").read_text())
+    rows = list(csv.DictReader((made / "predictions.csv").open(encoding="utf-8")))
+    assert not any(column.startswith("image_") for column in rows[0])
+    card = (made / "MODEL_CARD.md").read_text()
+    assert "Towers: text small, from nothing" in card
 
 
 def test_a_damaged_checkpoint_is_begun_anew(folder: Path, tmp_path: Path) -> None:

@@ -53,6 +53,9 @@ def test_training_makes_a_bundle_with_its_card_and_log_and_goes_on_where_it_was(
         first = (folder / f"{name}.first").read_bytes()
         assert (folder / name).read_bytes() == first, "calibrated alone it is what the training made"
     assert load_bundle(folder).weights_sha256 == bundle.weights_sha256
+    with pytest.raises(RequestError, match=r"another training: configuration\.summary"):
+        train_from_config(_write(tmp_path, summary="Another."), tmp_path / "out", log=again.append)
+    assert load_bundle(folder).weights_sha256 == bundle.weights_sha256
     with pytest.raises(RequestError, match="is for other"):
         calibrate_again(_write(tmp_path, name="other"), folder, tmp_path / "out", log=again.append)
 
@@ -123,6 +126,7 @@ def test_slides_of_ones_own_are_split_by_patient_selected_and_reported(own_slide
     assert "Synthetic" not in card
     texts = [path.read_text() for path in folder.iterdir() if path.suffix in {".md", ".log", ".json", ".yaml"}]
     assert not any("Smith" in text for text in (*texts, *lines)), "what is passed on names no patient"
+    assert not any(str(own_slides) in text for text in texts), "nor where slides lie"
     answer = classify(own_slides / "Smith-0.tiff", bundle)
     assert answer.model.weights_sha256 == bundle.weights_sha256
 
@@ -130,12 +134,15 @@ def test_slides_of_ones_own_are_split_by_patient_selected_and_reported(own_slide
     assert calibrate_again(tmp_path / "config.yaml", folder, tmp_path / "again", log=again.append).is_dir()
     assert json.loads((tmp_path / "again" / "tiny" / "scores.json").read_text()) == record
     with pytest.raises(RequestError, match="in other parts"):
-        calibrate_again(_write(tmp_path, cohort=cohort, seed=7), folder, tmp_path / "again", log=again.append)
+        calibrate_again(_write(tmp_path, cohort=cohort, seed=7), folder, tmp_path / "others", log=again.append)
     table = (own_slides / "cohort.csv").read_text().replace("Smith 3", "Miller")
     (own_slides / "renamed.csv").write_text(table)
     cohort = {"kind": "slides", "table": str(own_slides / "renamed.csv")}
     written = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "work").rglob("*.npy")}
-    train_from_config(_write(tmp_path, cohort=cohort), tmp_path / "out", log=again.append)
+    with pytest.raises(RequestError, match="table is another"):
+        train_from_config(_write(tmp_path, cohort=cohort), tmp_path / "out", log=again.append)
+    train_from_config(_write(tmp_path, cohort=cohort), tmp_path / "out", log=again.append, replace=True)
+    assert load_bundle(tmp_path / "out" / "tiny.before-1").weights_sha256 == bundle.weights_sha256
     assert written == {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "work").rglob("*.npy")}, (
         "features outlive another table"
     )
