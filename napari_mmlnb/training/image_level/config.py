@@ -59,7 +59,7 @@ class TextTowerConfig(Config):
 
 
 class ImageLevelConfig(Config):
-    """The schema; every default is the paper's.
+    """The schema; every default is the paper's but the split.
 
     Parameters
     ----------
