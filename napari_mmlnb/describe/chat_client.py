@@ -6,7 +6,6 @@ shuts the connection when the time is over, whatever the server is doing then.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import socket
@@ -16,75 +15,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any
-from urllib.parse import urlsplit
 
+from napari_mmlnb.describe.address import KEY_VARIABLE, ServerAddress
 from napari_mmlnb.errors import DescriberError, ServerError
 
-KEY_VARIABLE = "MMLNB_SERVER_KEY"
 LONGEST_ANSWER = 4_000_000
 """Bytes after which an answer is no description any more."""
 
 _NAME = "server"
-
-
-@dataclass(frozen=True)
-class ServerAddress:
-    """Where a server answers, for example "http://127.0.0.1:8000/v1".
-
-    Parameters
-    ----------
-    scheme : {"http", "https"}
-        Plain or encrypted.
-    host : str
-        Name or number.
-    port : int
-        Its port.
-    path : str
-        In front of "/chat/completions", without a slash at its end.
-    """
-
-    scheme: str
-    host: str
-    port: int
-    path: str
-
-    @classmethod
-    def parse(cls, text: str) -> ServerAddress:
-        """Read an address.
-
-        Raises
-        ------
-        DescriberError
-            If it is none, or holds a name or password.
-        """
-        remedy = "Write it as http://127.0.0.1:8000/v1."
-        try:
-            parts = urlsplit(text)
-            scheme, host, port = parts.scheme, parts.hostname, parts.port
-        except ValueError:
-            raise DescriberError(_NAME, "The address of the server is not an address.", remedy) from None
-        if scheme not in _PORTS or not host or parts.query or parts.fragment or any(ord(c) <= 32 for c in text):
-            raise DescriberError(_NAME, "The address of the server is not an address.", remedy)
-        if parts.username is not None or parts.password is not None:
-            raise DescriberError(
-                _NAME, "The address of the server holds a name or password.", f"Put a key into {KEY_VARIABLE} instead."
-            )
-        return cls(scheme, host, port or _PORTS[scheme], parts.path.rstrip("/"))
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether it is this machine."""
-        try:
-            return ipaddress.ip_address(self.host.partition("%")[0]).is_loopback
-        except ValueError:
-            return self.host.rstrip(".") == "localhost"
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}{self.path}"
-
-
-_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)

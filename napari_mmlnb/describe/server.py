@@ -18,11 +18,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from napari_mmlnb.describe.address import ServerAddress
 from napari_mmlnb.describe.base import DescriberFacts, EvidenceTile, TileDescription
-from napari_mmlnb.describe.chat_client import ChatClient, ServerAddress, ServerLimits
+from napari_mmlnb.describe.chat_client import ChatClient, ServerLimits
 from napari_mmlnb.describe.guard import CUT_OFF, TIME_LIMIT, judge
 from napari_mmlnb.describe.spoken import summarise_spoken
-from napari_mmlnb.errors import SendingRefusedError
+from napari_mmlnb.errors import DescriberError, RequestError, SendingRefusedError
 from napari_mmlnb.result import Description
 
 if TYPE_CHECKING:
@@ -63,11 +64,14 @@ class ServerDescriber:
     SendingRefusedError
         If the address is another machine's, and `request.may_send` is false.
     DescriberError
-        If the address is none.
+        If the address is none that can be used.
     """
 
     def __init__(self, request: DescriberRequest, limits: ServerLimits = LIMITS) -> None:
-        address = ServerAddress.parse(request.server or DEFAULT_ADDRESS)
+        try:
+            address = ServerAddress.parse(request.server or DEFAULT_ADDRESS)
+        except RequestError as error:
+            raise DescriberError(NAME, error.problem, error.remedy) from None
         if not (address.is_loopback or request.may_send):
             raise SendingRefusedError(NAME, str(address))
         self._address = str(address)

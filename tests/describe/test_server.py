@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_mmlnb.describe.address import KEY_VARIABLE, ServerAddress
 from napari_mmlnb.describe.base import EvidenceTile
-from napari_mmlnb.describe.chat_client import KEY_VARIABLE, ServerAddress, ServerLimits
+from napari_mmlnb.describe.chat_client import ServerLimits
 from napari_mmlnb.describe.prompt import DEFAULT_PROMPT, Generation
 from napari_mmlnb.describe.registry import DescriberRequest, create_describer
 from napari_mmlnb.describe.server import ServerDescriber
@@ -222,7 +223,7 @@ def test_this_machine_needs_no_word(host: str) -> None:
     "address", ["127.0.0.1:8000", "ftp://127.0.0.1", "http://", "http://127.0.0.1:x/v1", "http://a b/"]
 )
 def test_what_is_no_address_is_refused(address: str) -> None:
-    with pytest.raises(DescriberError, match="not an address"):
+    with pytest.raises(DescriberError, match="none that can be used"):
         create_describer("server", DescriberRequest(server=address, may_send=True))
 
 
