@@ -249,11 +249,28 @@ class ServerError(DescriberError):
     ----------
     address : str
         Of the server.
+    lasting : bool
+        Whether it would be the same with every other tile, so that no other need be sent.
     """
 
-    def __init__(self, describer: str, address: str, problem: str, remedy: str = "") -> None:
+    def __init__(self, describer: str, address: str, problem: str, remedy: str = "", *, lasting: bool = False) -> None:
         super().__init__(describer, problem, remedy)
         self.address = address
+        self.lasting = lasting
+
+
+class ServerBusyError(ServerError):
+    """A describing server is busy or still starting, and may answer later.
+
+    Parameters
+    ----------
+    wait : float or None
+        Seconds after which it asks to be asked again; None where it does not say.
+    """
+
+    def __init__(self, describer: str, address: str, problem: str, remedy: str, wait: float | None) -> None:
+        super().__init__(describer, address, problem, remedy)
+        self.wait = wait
 
 
 class UnknownNameError(MmlnbError):

@@ -154,8 +154,42 @@ def _empty_text(h: Handler) -> None:
 
 
 def _status(h: Handler) -> None:
-    h.head(h.options["status"], "application/json")
+    h.head(h.options["status"], "application/json", **h.options.get("headers", {}))
     h.wfile.write(json.dumps({"error": {"message": h.options.get("message", "out of luck")}}).encode())
+
+
+def _in_turns(h: Handler) -> None:
+    """Each question after another manner: `turns` of (behaviour, options)."""
+    turns = h.options["turns"]
+    behaviour, h.options = turns[min(len(h.chat.bodies), len(turns)) - 1]
+    BEHAVIOURS[behaviour](h)
+
+
+def _raw(h: Handler) -> None:
+    """`body` as it is, and an end."""
+    h.head(kind=h.options.get("kind", "text/event-stream"))
+    h.wfile.write(h.options["body"])
+
+
+def _late(h: Handler) -> None:
+    """In one piece, after `wait` seconds, as a server that does not stream."""
+    h.chat.release.wait(h.options["wait"])
+    _in_one_piece(h)
+
+
+def _begins_in_one_piece(h: Handler) -> None:
+    h.head(kind="application/json")
+    h.wfile.write(b'{"choices": [{"mess')
+    h.chat.release.wait(30)
+
+
+def _floods(h: Handler) -> None:
+    h.head()
+    try:
+        while not h.chat.release.is_set():
+            h.event(h.options["text"])
+    except OSError:
+        h.chat.hung_up.set()
 
 
 def _redirects(h: Handler) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import socket
 import time
 from dataclasses import replace
@@ -12,11 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_mmlnb.describe.address import KEY_VARIABLE, ServerAddress
 from napari_mmlnb.describe.base import EvidenceTile
-from napari_mmlnb.describe.chat_client import KEY_VARIABLE, ServerAddress, ServerLimits
+from napari_mmlnb.describe.chat_client import ServerLimits
 from napari_mmlnb.describe.prompt import DEFAULT_PROMPT, Generation
 from napari_mmlnb.describe.registry import DescriberRequest, create_describer
-from napari_mmlnb.describe.server import ServerDescriber
+from napari_mmlnb.describe.server import NOTHING_YET, TOO_LONG, ServerDescriber
 from napari_mmlnb.errors import DescriberError, SendingRefusedError, ServerError
 from napari_mmlnb.geometry import Region
 from tests.describe.chat_server import OTHER_TEXT, TEXT, ChatServer, serve_chat
@@ -137,7 +139,163 @@ def test_a_server_that_fails_is_one_clear_error(
         assert time.monotonic() - started < 5
         assert remedy in raised.value.remedy
         assert raised.value.address == chat.url
-        assert len(chat.bodies) == 1  # nothing more is sent to a server that has failed
+        # Nothing more is sent to a server that has failed twice, or at what every tile would meet.
+        assert len(chat.bodies) == (1 if raised.value.lasting else 2)
+        assert raised.value.lasting == (options == {"status": 404})
+
+
+BUSY = {"status": 503, "message": "busy", "headers": {"Retry_After": "0"}}
+GOOD = ("good", {})
+
+
+@pytest.mark.parametrize(
+    ("turns", "faulty"),
+    [
+        ([GOOD, ("status", {"status": 500}), GOOD], {2: "HTTP 500 (out of luck)"}),
+        ([GOOD, ("status", BUSY), ("status", BUSY), GOOD], {2: "HTTP 503 (busy)"}),
+        ([("closes_at_once", {}), GOOD], {1: "broke off"}),
+        ([("broken_event", {}), GOOD, ("answers_nothing", {}), GOOD], {1: "than JSON", 3: "answered nothing"}),
+    ],
+)
+def test_a_tile_that_fails_is_named_and_the_others_are_described(
+    turns: list[tuple[str, dict[str, object]]], faulty: dict[int, str]
+) -> None:
+    with serve_chat("in_turns", turns=turns) as chat:
+        said = [d for d in ServerDescriber(asked(chat)).describe(tiles(4)) if d.complete]
+    assert [d.rank for d in said] == [1, 2, 3, 4]
+    for one in said:
+        if one.rank in faulty:
+            assert not one.sentences
+            assert faulty[one.rank] in one.faults[0]
+        else:
+            assert (one.sentences, one.faults) == (sentences(TEXT), ())
+
+
+def test_of_a_tile_that_fails_in_the_middle_the_finished_sentences_stay() -> None:
+    with serve_chat("in_turns", turns=[("closes_in_the_middle", {}), GOOD]) as chat:
+        first, second = [d for d in ServerDescriber(asked(chat)).describe(tiles(2)) if d.complete]
+    assert first.sentences == ("Neuropil: abundant.",)
+    assert "broke off" in first.faults[0]
+    assert second.sentences == sentences(TEXT)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("wait", ["0", "Wed, 21 Oct 2015 07:28:00 GMT", None])
+def test_a_busy_server_is_asked_once_more(status: int, wait: str | None) -> None:
+    headers = {} if wait is None else {"Retry_After": wait}
+    with serve_chat("in_turns", turns=[("status", {"status": status, "headers": headers}), GOOD]) as chat:
+        said = list(ServerDescriber(asked(chat), replace(QUICK, busy=0.05)).describe(tiles()))
+        assert len(chat.bodies) == 2
+    assert said[-1].sentences == sentences(TEXT)
+    assert not said[-1].faults
+
+
+def test_a_busy_server_is_given_the_time_that_it_asks_for_but_not_the_tile_s_whole() -> None:
+    for wait, least, most in (("1", 0.9, 5.0), ("3600", 0.9, 2.0)):
+        busy = ("status", {"status": 429, "headers": {"Retry_After": wait}})
+        with serve_chat("in_turns", turns=[busy, GOOD]) as chat:
+            started = time.monotonic()
+            said = list(ServerDescriber(asked(chat, seconds_a_tile=10 if wait == "1" else 2)).describe(tiles()))
+            assert least < time.monotonic() - started < most
+        assert said[-1].sentences == sentences(TEXT)
+
+
+def test_whoever_stops_listening_to_a_busy_server_is_not_waited_for() -> None:
+    with serve_chat("status", status=429, headers={"Retry_After": "60"}) as chat:
+        answer = ServerDescriber(asked(chat)).describe(tiles())
+        assert next(answer).complete is False
+        started = time.monotonic()
+        answer.close()  # type: ignore[attr-defined]
+        assert time.monotonic() - started < 1
+        assert len(chat.bodies) == 1
+
+
+def test_the_time_that_was_given_is_for_the_first_word_too() -> None:
+    with serve_chat("late", wait=0.8) as chat:
+        said = list(ServerDescriber(asked(chat, seconds_a_tile=600), ServerLimits()).describe(tiles()))
+        assert said[-1].sentences == sentences(TEXT)
+        with pytest.raises(ServerError, match=r"did not answer within 0\.3 seconds"):
+            list(ServerDescriber(asked(chat, seconds_a_tile=0.3), ServerLimits()).describe(tiles()))
+
+
+def test_an_answer_cut_short_by_the_time_is_not_called_something_else() -> None:
+    """A body in one piece, half there when the time is over."""
+    with (
+        serve_chat("begins_in_one_piece") as chat,
+        pytest.raises(ServerError, match=r"did not answer within 0\.3 seconds"),
+    ):
+        list(ServerDescriber(asked(chat, seconds_a_tile=0.3)).describe(tiles()))
+
+
+def test_an_answer_that_came_too_fast_to_be_read_in_time_ends_with_the_time() -> None:
+    with serve_chat("good", text="Neuropil is seen. Nuclei are dark. No necrosis is seen.") as chat:
+        answer = ServerDescriber(asked(chat, seconds_a_tile=1.0)).describe(tiles())
+        assert next(answer).sentences == ("Neuropil is seen.",)
+        time.sleep(1.1)
+        assert list(answer)[-1].faults == ("time limit",)
+
+
+@pytest.mark.parametrize("kept", [500, 0])
+def test_a_server_that_does_not_stop_is_stopped_at_some_length(kept: int) -> None:
+    with serve_chat("floods", text="The cells are small. " if kept else "x" * 100_000) as chat:
+        started = time.monotonic()
+        last = list(ServerDescriber(asked(chat)).describe(tiles()))[-1]
+        assert time.monotonic() - started < 5
+        assert chat.hung_up.wait(5)
+    assert last.faults[-1] == TOO_LONG
+    assert last.sentences == (("The cells are small.",) if kept else ())
+
+
+def _event(content: str | None, reason: str | None = None, key: str = "content", **more: object) -> bytes:
+    return b"data: " + json.dumps({"choices": [{"delta": {key: content}, "finish_reason": reason}]} | more).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "kept", "faults"),
+    [
+        (_event("Cells are small.", "stop", error=None) + b"\n\n", ("Cells are small.",), ()),
+        (_event("Cells are small.", "stop"), ("Cells are small.",), ()),  # the last line has no end
+        (_event("Cells are small. There is no", "content_filter") + b"\n", ("Cells are small.",), ("cut off",)),
+        (_event("Cells are small. There is no", "abort") + b"\n", ("Cells are small.",), ("cut off",)),
+        (_event("Cells are small.", "eos") + b"\n", ("Cells are small.",), ()),
+        (_event("Hm. ", key="reasoning_content") + b"\n" + _event(None, "length") + b"\n", (), (NOTHING_YET,)),
+        (_event("Hm. ", key="reasoning_content") + b"\n" + _event(None, "stop") + b"\n", (), ("empty",)),
+    ],
+)
+def test_odd_replies_are_read_for_what_they_are(body: bytes, kept: tuple[str, ...], faults: tuple[str, ...]) -> None:
+    with serve_chat("raw", body=body) as chat:
+        last = list(ServerDescriber(asked(chat)).describe(tiles()))[-1]
+    assert (last.sentences, last.faults) == (kept, faults)
+
+
+def test_an_answer_in_parts_is_put_together() -> None:
+    parts = [{"type": "text", "text": "Cells are small. "}, {"type": "text", "text": "No necrosis."}]
+    body = json.dumps({"error": None, "choices": [{"message": {"content": parts}, "finish_reason": "stop"}]}).encode()
+    with serve_chat("raw", body=body, kind="application/json") as chat:
+        last = list(ServerDescriber(asked(chat)).describe(tiles()))[-1]
+    assert last.sentences == ("Cells are small.", "No necrosis.")
+
+
+@pytest.mark.parametrize(("kind", "before"), [("application/json", b""), ("text/event-stream", b"data: ")])
+def test_json_without_a_bottom_is_one_clear_error(kind: str, before: bytes) -> None:
+    with (
+        serve_chat("raw", body=before + b"[" * 200_000 + b"\n", kind=kind) as chat,
+        pytest.raises(ServerError, match="something else than JSON"),
+    ):
+        list(ServerDescriber(asked(chat)).describe(tiles()))
+
+
+def test_a_piece_of_the_key_in_a_server_s_message_is_not_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, "sk-GEHEIM-0123456789")
+    message = "Incorrect key: sk-GEHEIM-01*****; ends in 0123456789; GEHEIM-0123456789, sk-GEHEIM-0123456789; 4567 ok"
+    with serve_chat("status", status=500, message=message) as chat, pytest.raises(ServerError) as raised:
+        list(ServerDescriber(asked(chat)).describe(tiles()))
+    assert "(Incorrect key: [key]*****; ends in [key]; [key], [key]; 4567 ok)" in str(raised.value)
+    with (
+        serve_chat("good", models=["a", "of-sk-GEHEIM-01"]) as chat,
+        pytest.raises(ServerError, match=r"2 models \(a, of-\[key\]\)"),
+    ):
+        list(ServerDescriber(asked(chat, server_model="")).describe(tiles()))
 
 
 def test_a_redirect_is_not_followed() -> None:
@@ -222,7 +380,7 @@ def test_this_machine_needs_no_word(host: str) -> None:
     "address", ["127.0.0.1:8000", "ftp://127.0.0.1", "http://", "http://127.0.0.1:x/v1", "http://a b/"]
 )
 def test_what_is_no_address_is_refused(address: str) -> None:
-    with pytest.raises(DescriberError, match="not an address"):
+    with pytest.raises(DescriberError, match="none that can be used"):
         create_describer("server", DescriberRequest(server=address, may_send=True))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from napari_mmlnb.report.sharing import WITHHELD, shareable
-from tests.report.factories import SLIDE_PATH, make_result
+from tests.report.factories import SLIDE_PATH, make_generated, make_result
 
 
 def test_path_and_file_name_are_gone_wherever_they_stood():
@@ -88,3 +88,54 @@ def test_a_prediction_keeps_its_numbers_and_the_original_its_path():
     result = make_result()
     assert shareable(result).probabilities == result.probabilities
     assert result.slide.path == SLIDE_PATH
+
+
+MODEL = "/home/dr.smith/Patient Meier/qwen.gguf"
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        (MODEL, "qwen.gguf"),
+        ("C:\\Users\\Smith\\Patient Meier\\qwen.gguf", "qwen.gguf"),
+        ("/home/dr.smith/Patient Meier/qwen/", "qwen"),
+        ("Qwen/Qwen2.5-VL-7B-Instruct", "Qwen2.5-VL-7B-Instruct"),
+        ("qwen2.5vl:7b", "qwen2.5vl:7b"),
+        ("", ""),
+    ],
+)
+def test_a_model_goes_by_the_last_part_of_its_path(path, name):
+    result = make_result()
+    said = make_generated(result.evidence, describer=path or "server", model=path)
+    settings = {"describer_shown": path or "server", "describer_server_model": path or None}
+    result = result.model_copy(update={"generated": said, "settings": settings})
+    shared = shareable(result)
+    assert (shared.generated.model, shared.generated.describer) == (name, name or "server")
+    assert shared.settings == {"describer_shown": name or "server", "describer_server_model": name or None}
+    assert not {"Meier", "mith"} & set(shared.to_json().replace("/", " ").replace("\\", " ").split())
+    assert shared.generated.sentences == said.sentences
+    assert result.generated.model == path, "the record on the user's own disk keeps it"
+
+
+def test_what_is_told_of_failures_loses_every_path():
+    result = make_result("abstain")
+    told = f"HTTP 404 (model {MODEL} not found)"
+    reason = result.abstain_reasons[0].model_copy(update={"text": f"The model is missing: {told}."})
+    said = make_generated(result.evidence, model=MODEL, fallback=f"No words: {told}.", faults={2: (told, "cut off")})
+    shared = shareable(result.model_copy(update={"generated": said, "abstain_reasons": (reason,)}))
+    assert "Meier" not in shared.to_json()
+    assert "smith" not in shared.to_json()
+    assert shared.generated.fallback.startswith("No words: HTTP 404 (")
+    assert shared.generated.faults[2][1] == "cut off"
+
+
+def test_a_describer_in_a_folder_is_named_without_its_parents_where_it_fails():
+    result = make_result()
+    folder = "/home/dr.smith/Patient Meier/vlm"
+    said = make_generated(
+        result.evidence,
+        describer=folder,
+        fallback=f"{folder} did not describe the tiles: no config.json in {folder}/Meier.",
+    )
+    shared = shareable(result.model_copy(update={"generated": said})).generated
+    assert shared.fallback == f"vlm did not describe the tiles: no {WITHHELD} in {WITHHELD}."
