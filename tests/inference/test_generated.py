@@ -373,15 +373,15 @@ def test_the_record_names_the_model_that_the_server_answered_with(bundle: Bundle
     assert (said.describer, said.model, said.speaker) == ("server", "the-one", "server (the-one)")
 
 
-def test_a_server_s_address_is_recorded_without_its_query(
-    bundle: Bundle, slide: Slide, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_s_address_is_recorded(bundle: Bundle, slide: Slide, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = register(monkeypatch, MadeUpDescriber())
-    settings = replace(PLAIN, server="http://127.0.0.1:8000/v1?key=secret", server_model="vlm")
+    settings = replace(PLAIN, server="http://127.0.0.1:8000/v1", server_model="vlm")
     result = classify(slide, bundle, settings=settings)
     assert (asked().server_model, asked().may_send) == ("vlm", False)
     assert result.settings["describer_server"] == "http://127.0.0.1:8000/v1"
-    assert "secret" not in result.to_json()
+    with pytest.raises(RequestError, match="query or a fragment|query or fragment") as refused:
+        classify(slide, bundle, settings=replace(PLAIN, server="http://127.0.0.1:8000/v1?key=secret"))
+    assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
