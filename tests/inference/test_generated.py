@@ -379,7 +379,7 @@ def test_a_server_s_address_is_recorded(bundle: Bundle, slide: Slide, monkeypatc
     result = classify(slide, bundle, settings=settings)
     assert (asked().server_model, asked().may_send) == ("vlm", False)
     assert result.settings["describer_server"] == "http://127.0.0.1:8000/v1"
-    with pytest.raises(RequestError, match="query or a fragment|query or fragment") as refused:
+    with pytest.raises(RequestError, match=r"query or (a )?fragment") as refused:
         classify(slide, bundle, settings=replace(PLAIN, server="http://127.0.0.1:8000/v1?key=secret"))
     assert "secret" not in str(refused.value)
 
