@@ -104,7 +104,7 @@ def test_a_fallback_is_told_and_the_measured_findings_stay(slide, qtbot) -> None
 def test_where_tiles_were_sent_and_what_was_left_out_is_told(slide, qtbot) -> None:
     said = make_generated(sends_to=OTHER, faults={2: ("another language.",), 3: ("another language.",)})
     texts = " ".join(_labels(_shown(slide, qtbot, said)))
-    assert f"Tiles were sent to {OTHER}." in texts
+    assert f"Tiles were sent to {OTHER}, unencrypted." in texts
     assert "Left out, tiles 2–3: another language." in texts
 
 
@@ -269,7 +269,7 @@ def test_another_machine_gets_nothing_without_consent_to_that_address(qtbot) -> 
     box = _box(qtbot, MEASURED, SERVER)
     _choose(box, "server")
     box.address.setText(OTHER)
-    assert box.sends.text() == f"Tiles are sent to {OTHER}."
+    assert box.sends.text() == f"Tiles are sent to {OTHER}, unencrypted: they can be read on their way."
     assert "consent" in box.problem
     box.consent.setChecked(True)
     assert box.problem == ""

@@ -39,8 +39,7 @@ def test_whoever_stops_following_leaves_nobody_at_work() -> None:
 
 def test_at_the_end_of_the_words_the_model_is_freed() -> None:
     describer = MadeUpDescriber()
-    for _ in follow_describer(describer, _tiles(2), 5.0, lambda: False):
-        assert not describer.freed.is_set()
+    list(follow_describer(describer, _tiles(2), 5.0, lambda: False))
     assert describer.freed.is_set(), "before the run goes on"
 
 
