@@ -38,24 +38,38 @@ def find_base(describer: str, adapter: Path, given: str = "") -> Path:
     RevisionMissingError, WeightsMissingError
         If what is given is a profile without a commit, or one that is not here.
     """
-    config = check_adapter(describer, adapter)
     if given:
+        check_adapter(describer, adapter)
         return _given(describer, given)
+    facts = read_facts(describer, adapter)
+    found = possible_bases(describer, adapter)
+    if len(found) == 1:
+        return found[0]
+    if facts is not None:
+        return next((folder for folder in found if folder_digest(folder) == facts.base_sha256), found[0])
+    raise DescriberError(
+        describer,
+        f"{len(found)} folders on this machine may be the model that the adapter {describer} was trained on.",
+        "Say which one with --describer-base DIR or NAME@COMMIT.",
+    )
+
+
+def possible_bases(describer: str, adapter: Path) -> tuple[Path, ...]:
+    """The folders on this machine that bear the name of an adapter's base; no weights are read.
+
+    Raises
+    ------
+    DescriberError
+        If there is none, or what is beside the adapter cannot be read.
+    """
+    config = check_adapter(describer, adapter)
     facts = read_facts(describer, adapter)
     stated = config.get(_BASE_KEY) or ""
     names = dict.fromkeys(name for name in (facts.base if facts else "", str(stated)) if name)
     found = dict.fromkeys(folder for name in names for folder in _folders(name, adapter, config.get("revision")))
     if not found:
         raise _missing(describer, next(iter(names), ""))
-    if len(found) == 1:
-        return next(iter(found))
-    if facts is not None:
-        return next((folder for folder in found if folder_digest(folder) == facts.base_sha256), next(iter(found)))
-    raise DescriberError(
-        describer,
-        f"{len(found)} folders on this machine may be the model that the adapter {describer} was trained on.",
-        "Say which one with --describer-base DIR or NAME@COMMIT.",
-    )
+    return tuple(found)
 
 
 def check_base(describer: str, base: Path, facts: DescribingFacts | None) -> None:

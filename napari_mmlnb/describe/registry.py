@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from napari_mmlnb.describe import measured, server
-from napari_mmlnb.describe.adapter_base import find_base
+from napari_mmlnb.describe.adapter_base import find_base, possible_bases
 from napari_mmlnb.describe.base import Describer, DescriberFacts
 from napari_mmlnb.describe.describing_facts import read_facts
 from napari_mmlnb.describe.profiles import PROFILES, cached_profiles, is_profile, pinned_profile, profile_folder
@@ -149,6 +149,21 @@ def _shown_as_trained(name: str, folder: Path, request: DescriberRequest) -> Des
     """With the size of the images that a model was trained with, and the end of its answers."""
     known = read_facts(name, folder)
     return request if known is None else replace(request, image_px=known.image_px, end_token=known.end_token)
+
+
+def check_folder(folder: Path) -> None:
+    """Whether a folder can be asked for as a describer; no weights are read.
+
+    Raises
+    ------
+    DescriberError
+        If it is no describing model and no adapter, or the base of the adapter is not on this machine.
+    """
+    folder = folder.resolve()
+    read_facts(folder.name, folder)
+    models = possible_bases(folder.name, folder) if is_adapter(folder) else (folder,)
+    for model in models:
+        open_vlm_folder(folder.name, model)
 
 
 def settled_request(name: str, request: DescriberRequest) -> DescriberRequest:
