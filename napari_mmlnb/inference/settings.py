@@ -88,6 +88,10 @@ class RunSettings:
                 )
         elif self.describer == SERVER:
             raise RequestError("A server is to describe, but its address is missing.", "Give it with --server URL.")
+        if self.describer_base and not self.describer:
+            raise RequestError(
+                "The base of an adapter is given, but no adapter.", "Give the adapter's folder with --describer DIR."
+            )
         if not self.describer_seconds > 0:
             raise RequestError("A tile cannot be described in no time.", "Give more than 0 seconds.")
         if self.stop_when_stable is not None and not 0.5 <= self.stop_when_stable < 1:

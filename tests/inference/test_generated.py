@@ -435,6 +435,7 @@ def test_a_server_s_address_is_recorded_without_its_query(
     [
         ({"describer": "server"}, "address is missing"),
         ({"describer": "own", "server": "http://127.0.0.1/v1"}, "Both"),
+        ({"describer_base": "base"}, "no adapter"),
         ({"describer_seconds": 0.0}, "no time"),
     ],
 )
