@@ -146,6 +146,9 @@ class GeneratedDescription(_Record):
 
     Nothing is decided by it but where `fused` says so. `sentences` are of the slide, made from those of its `tiles`.
     `model` is which of a server's models spoke, where one did.
+    `device` and `precision` are where a model in the program's own process computed, and what its weights were held in:
+    another precision gives other words. `weights_sha256` is the digest of these weights, `revision` the commit of a
+    model from the hub. All four are empty where they are not known, as in records of earlier versions.
     `faults` are {rank of a tile: why words were left out}; `fallback` says why there are none at all, and what is shown
     instead; empty where the model spoke.
     """
@@ -154,6 +157,10 @@ class GeneratedDescription(_Record):
     licence: str
     sends_to: str = ""
     model: str = ""
+    device: str = ""
+    precision: str = ""
+    weights_sha256: str = ""
+    revision: str = ""
     sentences: tuple[GeneratedSentence, ...] = ()
     tiles: tuple[GeneratedSentence, ...] = ()
     faults: dict[int, tuple[str, ...]] = Field(default_factory=dict)
@@ -165,6 +172,11 @@ class GeneratedDescription(_Record):
     def speaker(self) -> str:
         """The describer by name, with the model that it asked."""
         return f"{self.describer} ({self.model})" if self.model else self.describer
+
+    @property
+    def computed(self) -> str:
+        """In which precision it spoke, and where, for example "bfloat16 on cuda"; empty where that is not known."""
+        return f"{self.precision} on {self.device}" if self.precision and self.device else ""
 
     @property
     def contradicted(self) -> int:

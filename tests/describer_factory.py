@@ -44,6 +44,7 @@ class MadeUpDescriber:
     request: DescriberRequest = DescriberRequest()  # noqa: RUF009 - frozen
     let_go: threading.Event = field(default_factory=threading.Event)
     closed: threading.Event = field(default_factory=threading.Event)
+    freed: threading.Event = field(default_factory=threading.Event)
 
     def describe(self, tiles: Sequence[EvidenceTile]) -> Iterator[TileDescription]:
         """Sentence by sentence."""
@@ -58,6 +59,10 @@ class MadeUpDescriber:
                 yield TileDescription(tile.rank, self.sentences, (), self.faults)
         finally:
             self.closed.set()
+
+    def close(self) -> None:
+        """Free what is held."""
+        self.freed.set()
 
     def summarise(self, descriptions: Sequence[TileDescription]) -> Description:
         """Each sentence once, with the tiles of which it was said."""

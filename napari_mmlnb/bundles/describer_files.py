@@ -7,8 +7,11 @@ from pathlib import Path
 
 from napari_mmlnb.bundles.spec import DESCRIBER_FOLDER, BundleSpec, DescribingSpec, read_spec, write_spec
 from napari_mmlnb.bundles.weights_file import share_as_folder
+from napari_mmlnb.describe.describing_facts import read_facts
+from napari_mmlnb.describe.prompt import DEFAULT_PROMPT, Generation
+from napari_mmlnb.describe.vlm_folder import is_adapter
 from napari_mmlnb.digest import file_sha256
-from napari_mmlnb.errors import BundleError, OutputError
+from napari_mmlnb.errors import BundleError, OutputError, RequestError
 
 _KINDS = (".safetensors", ".json", ".jinja", ".md", ".txt")
 
@@ -23,6 +26,43 @@ def describer_digests(folder: Path) -> dict[str, str]:
     """
     root = folder / DESCRIBER_FOLDER
     return {path.relative_to(root).as_posix(): file_sha256(path) for path in _files(root)}
+
+
+def describing_of(
+    describer: Path, name: str, licence: str = "", prompt: str = "", generation: Generation | None = None
+) -> DescribingSpec:
+    """What a bundle is to say of a describing model: what is given, else what stands beside it in `describing.json`.
+
+    Parameters
+    ----------
+    describer : Path
+        Folder of the model.
+    name : str
+        What it is to be called.
+    licence, prompt : str
+        Empty where they are to be read; a model that says nothing is asked as the program asks.
+    generation : Generation, optional
+        None where it is to be read; else the paper's.
+
+    Raises
+    ------
+    RequestError
+        If nobody says the licence.
+    DescriberError
+        If `describing.json` cannot be read.
+    """
+    facts = read_facts(name, describer)
+    licence = licence or (facts.stated_licence if facts is not None else "")
+    if not licence:
+        raise RequestError(f"Nothing beside {name} says under which licence it stands.", "Give it with --licence.")
+    taught = facts.generation if facts is not None else None
+    return DescribingSpec(
+        name=name,
+        licence=licence,
+        prompt=prompt or (facts.prompt if facts is not None else DEFAULT_PROMPT),
+        generation=generation or taught or Generation(),
+        files={},
+    )
 
 
 def attach_describer(bundle: Path, describer: Path, describing: DescribingSpec) -> None:
@@ -68,8 +108,15 @@ def fitting_files(name: str, describer: Path) -> list[Path]:
     Raises
     ------
     BundleError
-        If it holds no model in one safetensors file, or what no bundle may: pickled weights, or code.
+        If it holds an adapter, no model in one safetensors file, or what no bundle may: pickled weights, or code.
     """
+    if is_adapter(describer):
+        raise BundleError(
+            name,
+            f"{describer} holds an adapter; a bundle needs the whole model.",
+            "Set keep: both in the configuration of mmlnb finetune-vlm and run the same command again: nothing is "
+            "learned anew, merged/ is written beside adapter/. Or describe with the adapter: --describer DIR.",
+        )
     files = _files(describer)
     if not {"config.json", "model.safetensors"} <= {path.name for path in files}:
         raise BundleError(name, f"{describer} holds no describing model: config.json or model.safetensors is missing.")

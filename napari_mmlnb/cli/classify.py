@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 @click.option("--roi", type=click.Path(path_type=Path), help="GeoJSON polygons (QuPath): look only inside.")
 @click.option("--describer", metavar="NAME|DIR", help="What describes the evidence in its own words; measured: none.")
 @click.option(
+    "--describer-base",
+    metavar="DIR|NAME@COMMIT",
+    default="",
+    help="The model that an adapter in --describer DIR belongs to, where it is not found by itself.",
+)
+@click.option(
     "--server", metavar="URL", default="", help="Have a server describe it, for example http://127.0.0.1:8000/v1."
 )
 @click.option("--server-model", metavar="NAME", default="", help="The model that the server is asked for.")
@@ -56,6 +62,7 @@ def command(
     backend: str | None,
     roi: Path | None,
     describer: str | None,
+    describer_base: str,
     server: str,
     server_model: str,
     may_send: bool,
@@ -72,11 +79,12 @@ def command(
     The folder gets result.json, report.pdf, regions.geojson, attention.ome.tif and thumbnail.png. An abstention is a
     result like any other; its reasons are printed.
     """
-    from napari_mmlnb.cli.summary import summary_lines, unreadable_lines
+    from napari_mmlnb.cli.summary import sending_lines, summary_lines, unreadable_lines
     from napari_mmlnb.inference.settings import RunSettings
 
     settings = RunSettings(
         describer=describer,
+        describer_base=describer_base,
         server=server,
         server_model=server_model,
         may_send=may_send,
@@ -88,6 +96,8 @@ def command(
         stop_when_stable=stop_when_stable,
     )
     settings = replace(settings, cache_bytes=0) if no_cache else settings
+    for line in sending_lines(settings):
+        click.echo(line, err=True)
     with stdout_kept_clean():
         result = classify_to_folder(slide, out, model=model, mpp=mpp, backend=backend, settings=settings)
     if as_json:

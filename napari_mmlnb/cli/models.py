@@ -103,18 +103,20 @@ def check(name: str, device: str, as_json: bool) -> None:
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.argument("describer", type=click.Path(path_type=Path))
 @click.option("--name", "called", required=True, help="What the describing model is called.")
-@click.option("--licence", required=True, help="Of its weights.")
+@click.option("--licence", default="", help="Of its weights, where describing.json beside it does not say.")
+@click.option("--prompt", default="", help="What it is asked; by default what it was trained with.")
 @click.option("--steady", is_flag=True, help="The likeliest words each time, in place of the paper's drawing of lots.")
-def attach(bundle: Path, describer: Path, called: str, licence: str, steady: bool) -> None:
-    """Put the describing model in the folder DESCRIBER into the bundle in the folder BUNDLE, as its own."""
-    from napari_mmlnb.bundles.describer_files import attach_describer
-    from napari_mmlnb.bundles.spec import DescribingSpec
-    from napari_mmlnb.describe.prompt import STEADY, Generation
+def attach(bundle: Path, describer: Path, called: str, licence: str, prompt: str, steady: bool) -> None:
+    """Put the describing model in the folder DESCRIBER into the bundle in the folder BUNDLE, as its own.
 
-    generation = STEADY if steady else Generation()
-    spec = DescribingSpec(name=called, licence=licence, generation=generation, files={})
+    It is asked what `describing.json` beside it says that it was trained with, as mmlnb finetune-vlm writes it.
+    """
+    from napari_mmlnb.bundles.describer_files import attach_describer, describing_of
+    from napari_mmlnb.describe.prompt import STEADY
+
+    spec = describing_of(describer, called, licence, prompt, STEADY if steady else None)
     attach_describer(bundle, describer, spec)
-    click.echo(f"{called} is now the describing model of {bundle}.")
+    click.echo(f"{called} ({spec.licence}) is now the describing model of {bundle}. It is asked: {spec.prompt}")
 
 
 @command.command(name="fetch")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_mmlnb.describe.address import is_this_machine, recorded_address
+from napari_mmlnb.describe.sending import sent_to
 from napari_mmlnb.result import RESEARCH_USE, RunResult, TileState
+
+if TYPE_CHECKING:
+    from napari_mmlnb.inference.settings import RunSettings
 
 # A slide that cannot be read at all would fill the screen otherwise; its count is always given.
 _LISTED_TILES = 20
@@ -52,6 +58,12 @@ def unreadable_lines(result: RunResult) -> Iterator[str]:
         yield f"  and {len(cells) - _LISTED_TILES} more"
 
 
+def sending_lines(settings: RunSettings) -> Iterator[str]:
+    """Before a run: that tiles will leave this machine, and whether they can be read on their way."""
+    if settings.server and not is_this_machine(settings.server):
+        yield f"The evidence tiles of this slide will be sent to {sent_to(recorded_address(settings.server))}."
+
+
 def _outcome(result: RunResult) -> Iterator[str]:
     if result.decision == "abstain" or result.prediction is None:
         yield "Decision: abstain. No class is named, because"
@@ -76,18 +88,33 @@ def _description(result: RunResult) -> Iterator[str]:
     if said.fallback:
         yield f"Description: {said.fallback}"
         return
-    where = f"; tiles were sent to {said.sends_to}" if said.sends_to else ""
+    where = f"; tiles were sent to {sent_to(said.sends_to)}" if said.sends_to else ""
+    how = f"; {said.computed}" if said.computed else ""
     tiles = {rank for sentence in said.tiles for rank in sentence.evidence}
-    yield f"Description by {said.speaker} ({said.licence or 'licence unknown'}{where}), {len(tiles)} tiles:"
+    yield f"Description by {said.speaker} ({said.licence or 'licence unknown'}{how}{where}), {len(tiles)} tiles:"
     if result.words_caution:
         yield f"  {result.words_caution}"
     for sentence in said.sentences:
         against = f" [contradicted, {sentence.contradicted_by}]" if sentence.contradicted_by else ""
-        yield f"  {sentence.text}{against}"
+        yield f"  {sentence.text}{_tiles(sentence.evidence)}{against}"
     if said.contradicted:
         yield f"  A measurement contradicts {said.contradicted} of {len(said.tiles)} sentences of the tiles."
     for rank, faults in sorted(said.faults.items()):
         yield f"  Tile {rank}, left out: {'; '.join(faults)}"
+
+
+def _tiles(ranks: Sequence[int]) -> str:
+    """The tiles that a sentence speaks of, in brackets behind it: neighbours as "1-3"."""
+    spans: list[list[int]] = []
+    for rank in sorted(set(ranks)):
+        if spans and rank == spans[-1][-1] + 1:
+            spans[-1].append(rank)
+        else:
+            spans.append([rank])
+    if not spans:
+        return ""
+    told = ", ".join(f"{span[0]}-{span[-1]}" if len(span) > 1 else str(span[0]) for span in spans)
+    return f" [{'tiles' if len(set(ranks)) > 1 else 'tile'} {told}]"
 
 
 def _source(mpp_source: str) -> str:

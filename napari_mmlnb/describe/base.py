@@ -83,6 +83,15 @@ class DescriberFacts:
         Address that the tiles are sent to; empty where they stay in this process.
     model : str
         Which of a server's models answers; empty while that is not known, and where there is no server.
+    device, precision : str
+        Where a model in this process computes and what its weights are held in, on which its words depend; empty
+        before it was loaded, and where another program computes.
+    weights_sha256 : str
+        Digest of its weights (`vlm_folder.weights_digest`); empty before it was loaded, and where `revision` says it.
+    revision : str
+        Commit of a model from the hub.
+    needs : str
+        What must be done before it can be used, with the command; empty where nothing.
     """
 
     name: str
@@ -92,6 +101,11 @@ class DescriberFacts:
     generates: bool = False
     sends_to: str = ""
     model: str = ""
+    device: str = ""
+    precision: str = ""
+    weights_sha256: str = ""
+    revision: str = ""
+    needs: str = ""
 
 
 class Describer(Protocol):

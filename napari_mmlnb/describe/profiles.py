@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_mmlnb.describe.memory import Precision, memory_needed
-from napari_mmlnb.describe.vlm_folder import CONFIG_FILE, open_vlm_folder
+from napari_mmlnb.describe.vlm_folder import CONFIG_FILE, is_whole
 from napari_mmlnb.errors import DescriberError, RevisionMissingError
-from napari_mmlnb.hub_cache import hub_cache, own_cache
+from napari_mmlnb.hub_cache import cached_revisions, hub_cache, own_cache
 from napari_mmlnb.registry import Registry
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -146,6 +146,11 @@ PROFILES: Registry[VlmProfile] = Registry(
 )
 
 
+def is_commit(name: object) -> bool:
+    """Whether this is a commit, which cannot move, and no branch or tag."""
+    return isinstance(name, str) and _COMMIT.fullmatch(name) is not None
+
+
 def is_profile(name: str) -> bool:
     """Whether this is NAME or NAME@COMMIT of a profile."""
     return name.partition("@")[0] in PROFILES
@@ -167,7 +172,7 @@ def pinned_profile(name: str) -> VlmProfile:
     profile = PROFILES.get(stem)
     if "@" not in name:
         raise RevisionMissingError(name, profile.repository)
-    if not _COMMIT.fullmatch(commit):
+    if not is_commit(commit):
         raise DescriberError(
             name,
             f"{commit!r} is not a commit: 40 digits and letters a to f.",
@@ -183,14 +188,18 @@ def profile_folder(profile: VlmProfile) -> Path | None:
     """
     known = profile.repository, profile.revision
     for folder in (own_cache(*known), hub_cache(*known, (CONFIG_FILE,))):
-        if folder is not None and (folder / CONFIG_FILE).is_file() and _is_whole(profile, folder):
+        if folder is not None and is_whole(profile.name, folder):
             return folder
     return None
 
 
-def _is_whole(profile: VlmProfile, folder: Path) -> bool:
-    try:
-        open_vlm_folder(profile.name, folder)
-    except DescriberError:
-        return False
-    return True
+def cached_profiles(stem: str) -> tuple[VlmProfile, ...]:
+    """A profile at each commit of which this machine has the whole model; its name is NAME@COMMIT.
+
+    Parameters
+    ----------
+    stem : str
+        NAME of the profile.
+    """
+    pinned = [pinned_profile(f"{stem}@{commit}") for commit in cached_revisions(PROFILES.get(stem).repository)]
+    return tuple(profile for profile in pinned if profile_folder(profile) is not None)

@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -20,7 +20,7 @@ from napari_mmlnb.describe.base import DescriberFacts, EvidenceTile, TileDescrip
 from napari_mmlnb.describe.generation import generate_steps
 from napari_mmlnb.describe.guard import CUT_OFF, TIME_LIMIT, judge
 from napari_mmlnb.describe.spoken import summarise_spoken
-from napari_mmlnb.describe.vlm_folder import VlmFolder
+from napari_mmlnb.describe.vlm_folder import VlmFolder, weights_digest
 from napari_mmlnb.describe.vlm_loading import LoadedVlm, empty_card_cache, load_vlm
 from napari_mmlnb.errors import DescriberError
 from napari_mmlnb.result import Description
@@ -50,10 +50,15 @@ class VlmDescriber:
     """
 
     def __init__(self, facts: DescriberFacts, folder: VlmFolder, request: DescriberRequest) -> None:
-        self.facts = facts
+        self._facts = facts
         self._request = request
         self._folder = folder
         self._loaded: LoadedVlm | None = None
+
+    @property
+    def facts(self) -> DescriberFacts:
+        """Facts of the model; device, precision and digest are known once it was loaded, and stay known."""
+        return self._facts
 
     def describe(self, tiles: Sequence[EvidenceTile]) -> Iterator[TileDescription]:
         """What the model says of each tile, growing sentence by sentence.
@@ -94,10 +99,17 @@ class VlmDescriber:
         return summarise_spoken(self.facts.name, descriptions)
 
     def close(self) -> None:
-        """Free the model. The next tile loads it again."""
+        """Free the model. The next tile loads it again.
+
+        A small one on a processor is let go without looking through all that the program holds, which would stand
+        still meanwhile; it is loaded again in a moment.
+        """
         loaded, self._loaded = self._loaded, None
-        if loaded is not None:
-            del loaded
+        if loaded is None:
+            return
+        large = loaded.on_card or self._folder.weights > SMALL
+        del loaded
+        if large:
             gc.collect()
             empty_card_cache()
 
@@ -112,7 +124,19 @@ class VlmDescriber:
     def _load(self) -> LoadedVlm:
         if self._loaded is None:
             self._loaded = load_vlm(self.facts.name, self._folder, self._request)
+            self._facts = replace(
+                self._facts,
+                device=self._loaded.model.device.type,
+                precision=self._loaded.precision,
+                weights_sha256=self._digest(),
+            )
         return self._loaded
+
+    def _digest(self) -> str:
+        """Of the weights; not computed where a bundle or a commit says which they are."""
+        if self._request.weights_sha256 or (self._facts.revision and self._request.adapter is None):
+            return self._request.weights_sha256
+        return weights_digest(self._folder, self._request.adapter)
 
     def _describe_batch(self, loaded: LoadedVlm, tiles: Sequence[EvidenceTile]) -> Iterator[TileDescription]:
         request = self._request

@@ -6,6 +6,7 @@ processor and tokenizer. A folder that needs Python code of its own, or has pick
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import struct
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from napari_mmlnb.digest import kept_sha256
 from napari_mmlnb.errors import DescriberError
 
 CONFIG_FILE = "config.json"
@@ -38,11 +40,14 @@ class VlmFolder:
         As its config says.
     weights : int
         How many there are.
+    files : tuple of Path
+        That hold them.
     """
 
     path: Path
     model_type: str
     weights: int
+    files: tuple[Path, ...] = ()
 
 
 def open_vlm_folder(describer: str, path: Path) -> VlmFolder:
@@ -76,30 +81,71 @@ def open_vlm_folder(describer: str, path: Path) -> VlmFolder:
         raise DescriberError(
             describer, f"The {CONFIG_FILE} of {describer} names no model_type.", "Is it transformers'?"
         )
-    for files, what in ((PROCESSOR_FILES, "processor"), (TOKENIZER_FILES, "tokenizer")):
-        if not any((path / name).is_file() for name in files):
+    for names, what in ((PROCESSOR_FILES, "processor"), (TOKENIZER_FILES, "tokenizer")):
+        if not any((path / name).is_file() for name in names):
             raise DescriberError(
                 describer,
-                f"{describer} has no {what} ({' or '.join(files)}).",
+                f"{describer} has no {what} ({' or '.join(names)}).",
                 "Save the processor beside the model (processor.save_pretrained).",
             )
-    weights = sum(_count_weights(describer, file) for file in _weight_files(describer, path))
-    return VlmFolder(path, str(config["model_type"]), weights)
+    files = _weight_files(describer, path)
+    weights = sum(_count_weights(describer, file) for file in files)
+    return VlmFolder(path, str(config["model_type"]), weights, files)
 
 
-def check_adapter(describer: str, path: Path) -> None:
-    """Look at the folder of a LoRA adapter.
+def is_whole(describer: str, path: Path) -> bool:
+    """Whether a folder holds a model with all its files; one of a cache may lack some."""
+    try:
+        open_vlm_folder(describer, path)
+    except DescriberError:
+        return False
+    return True
+
+
+def weights_digest(folder: VlmFolder, adapter: Path | None = None) -> str:
+    """By which a record names the weights that spoke.
+
+    The SHA-256 of the file where there is one; of several (a model in parts, or with an adapter) that of the lines
+    "SHA-256, two spaces, name" in the order of the names, as `sha256sum` prints them.
+
+    Parameters
+    ----------
+    folder : VlmFolder
+        Of the model.
+    adapter : Path, optional
+        Folder of the adapter on it.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read.
+    """
+    files = [*folder.files, *([adapter / ADAPTER_WEIGHTS] if adapter is not None else [])]
+    if len(files) == 1:
+        return kept_sha256(files[0])
+    lines = "".join(f"{kept_sha256(file)}  {file.name}\n" for file in sorted(files, key=lambda file: file.name))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def is_adapter(path: Path) -> bool:
+    """Whether a folder holds a LoRA adapter and no model of its own."""
+    return (path / ADAPTER_CONFIG).is_file() and not (path / CONFIG_FILE).is_file()
+
+
+def check_adapter(describer: str, path: Path) -> dict[str, Any]:
+    """Look at the folder of a LoRA adapter, and give its config.
 
     Raises
     ------
     DescriberError
         If it has no config or no safetensors.
     """
-    _read_json(describer, path / ADAPTER_CONFIG)
+    config = _read_json(describer, path / ADAPTER_CONFIG)
     if not (path / ADAPTER_WEIGHTS).is_file():
         raise DescriberError(
             describer, f"The adapter has no {ADAPTER_WEIGHTS}.", "Save it as safetensors; pickled ones are not read."
         )
+    return config
 
 
 def _weight_files(describer: str, path: Path) -> tuple[Path, ...]:

@@ -15,10 +15,18 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
 from transformers.utils import logging
 
+from napari_mmlnb.describe.adapter_base import check_base
+from napari_mmlnb.describe.describing_facts import read_facts
 from napari_mmlnb.describe.generation import end_tokens
-from napari_mmlnb.describe.memory import Precision, choose_precision, memory_available
+from napari_mmlnb.describe.memory import (
+    FOUR_BIT_NEEDS,
+    Precision,
+    check_passage,
+    choose_precision,
+    memory_available,
+)
 from napari_mmlnb.describe.vlm_folder import VlmFolder
-from napari_mmlnb.errors import DescriberError, MissingExtraError, RequestError
+from napari_mmlnb.errors import DescriberError, RequestError
 
 if TYPE_CHECKING:
     from napari_mmlnb.describe.registry import DescriberRequest
@@ -38,6 +46,10 @@ class LoadedVlm:
         Of transformers.
     precision : str
         What its weights are held in.
+    ends : frozenset of int
+        Tokens that end an answer.
+    image_px : int, optional
+        Side that pictures are resized to before the processor, as they were when the model was fine-tuned.
     """
 
     name: str
@@ -45,6 +57,7 @@ class LoadedVlm:
     processor: Any
     precision: Precision
     ends: frozenset[int] = frozenset()
+    image_px: int | None = None
     _texts: dict[int, str] = field(default_factory=dict)
 
     @property
@@ -54,7 +67,7 @@ class LoadedVlm:
 
     def inputs(self, pictures: Sequence[npt.NDArray[np.uint8]], prompt: str) -> dict[str, Any]:
         """What the model takes for these pictures, (h, w, 3) uint8 each, and this prompt; on its device."""
-        shown = [Image.fromarray(picture) for picture in pictures]
+        shown = [self._sized(Image.fromarray(picture)) for picture in pictures]
         if getattr(self.processor, "chat_template", None):
             made = self.processor.apply_chat_template(
                 [_question(picture, prompt) for picture in shown],
@@ -86,6 +99,11 @@ class LoadedVlm:
             return self._texts[tokens[0]]
         return self._decode(tokens)
 
+    def _sized(self, picture: Image.Image) -> Image.Image:
+        if self.image_px is None:
+            return picture
+        return picture.resize((self.image_px, self.image_px), Image.Resampling.BILINEAR)
+
     def _decode(self, tokens: Sequence[int]) -> str:
         tokenizer = getattr(self.processor, "tokenizer", self.processor)
         return str(tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False))
@@ -99,27 +117,29 @@ def load_vlm(name: str, folder: VlmFolder, request: DescriberRequest) -> LoadedV
     DescriberMemoryError
         If it does not.
     DescriberError
-        If transformers cannot load it.
-    MissingExtraError
-        If an adapter is asked for and peft is not installed.
+        If transformers cannot load it, or it is not the model that the adapter was trained on.
     RequestError
         If the device cannot be used.
     """
     device = _device(request.device)
     half: Precision = "bfloat16" if device != "cuda" or torch.cuda.is_bf16_supported() else "float16"
+    lacking = tuple(package for package in FOUR_BIT_NEEDS if find_spec(package) is None)
     precision = choose_precision(
         name,
         folder.weights,
         device=device,
         half=half,
         available=memory_available(device),
-        four_bit_works=device == "cuda" and find_spec("bitsandbytes") is not None,
+        four_bit_lacks=lacking,
     )
-    if request.adapter is not None and find_spec("peft") is None:
-        raise MissingExtraError("peft, which adapters need,", "train")
+    straight = device != "cpu" and "accelerate" not in lacking
+    if device == "cuda" and not straight:
+        check_passage(name, folder.weights, precision, memory_available("cpu"))
+    if request.adapter is not None:
+        check_base(name, folder.path, read_facts(name, request.adapter))
     try:
         with without_bars():
-            model = _load_model(folder, device, precision)
+            model = _load_model(folder, device, precision, half, straight=straight)
             if request.adapter is not None:
                 model = _with_adapter(model, request, merge=precision != "4-bit")
             processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
@@ -134,7 +154,9 @@ def load_vlm(name: str, folder: VlmFolder, request: DescriberRequest) -> LoadedV
         ) from error
     if hasattr(processor, "tokenizer"):
         processor.tokenizer.padding_side = "left"
-    return LoadedVlm(name, model.eval(), processor, precision, ends=end_tokens(model))
+    if request.end_token is not None:
+        model.generation_config.eos_token_id = sorted(end_tokens(model) | {request.end_token})
+    return LoadedVlm(name, model.eval(), processor, precision, end_tokens(model), request.image_px)
 
 
 def empty_card_cache() -> None:
@@ -145,21 +167,22 @@ def empty_card_cache() -> None:
         torch.mps.empty_cache()
 
 
-def _load_model(folder: VlmFolder, device: str, precision: Precision) -> Any:
+def _load_model(folder: VlmFolder, device: str, precision: Precision, half: Precision, *, straight: bool) -> Any:
+    """The weights where they are to be: part by part onto a card (`straight`, by accelerate), else through memory."""
     arguments: dict[str, Any] = {
         "local_files_only": True,
         "trust_remote_code": False,
         "use_safetensors": True,
-        "dtype": _DTYPES.get(precision, torch.bfloat16),
+        "dtype": _DTYPES[half if precision == "4-bit" else precision],
     }
+    if straight:
+        arguments["device_map"] = {"": device}
     if precision == "4-bit":
         arguments["quantization_config"] = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=_DTYPES[half]
         )
-        arguments["device_map"] = {"": device}
-        return AutoModelForImageTextToText.from_pretrained(folder.path, **arguments)
     model: Any = AutoModelForImageTextToText.from_pretrained(folder.path, **arguments)
-    return model.to(device)
+    return model if straight else model.to(device)
 
 
 def _with_adapter(model: Any, request: DescriberRequest, *, merge: bool) -> Any:

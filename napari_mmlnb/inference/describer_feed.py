@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from napari_mmlnb.describe.base import Describer, EvidenceTile, TileDescription
 from napari_mmlnb.errors import MmlnbError, RunCancelledError
 
+_LOG = logging.getLogger(__name__)
+
 PATIENCE = 1.5
 """How much longer than its own limit a describer is waited for, which should have ended by itself."""
-LOADING_S = 180.0
-"""What a model in this process may take to load, before its first tile."""
+LOADING_S = 300.0
+"""What a model in this process may take to be read, known by its digest and loaded, before its first tile."""
 _LOOK_S = 0.05
 
 
@@ -38,10 +42,13 @@ def follow_describer(
     The describer is asked in a thread. Whoever stops following, is cancelled, or has waited long enough leaves it
     behind: it is told to end at the next thing it says, and what it says then is not heard.
 
+    However it ends, the thread closes the describer before the end is told: the next slide finds the memory free. No
+    model stays loaded between runs; a bundle's own small one is there again in a moment.
+
     Parameters
     ----------
     describer : Describer
-        That describes.
+        That describes; closed at the end.
     tiles : sequence of EvidenceTile
         What.
     seconds : float
@@ -90,7 +97,7 @@ def _work(
     said: queue.SimpleQueue[TileDescription | _End],
     left: threading.Event,
 ) -> None:
-    """Ask, and pass on; closing the iterator lets the describer clean up where it stands."""
+    """Ask, and pass on; closing the iterator lets the describer clean up where it stands, before it is closed."""
     error: Exception | None = None
     try:
         descriptions = describer.describe(tiles)
@@ -104,5 +111,18 @@ def _work(
             if close is not None:
                 close()
     except Exception as problem:  # whatever it is, it must not end the run
-        error = problem
+        error = _without_frames(problem)
+    try:
+        describer.close()
+    except Exception:  # what was said stands
+        _LOG.warning("%s cannot be closed", describer.facts.name, exc_info=True)
     said.put(_End(error))
+
+
+def _without_frames(error: Exception | None) -> Exception | None:
+    """An error without the frames that it came through, and the same for what led to it: they would hold the model."""
+    cause: BaseException | None = error
+    while cause is not None:
+        traceback.clear_frames(cause.__traceback__)
+        cause = cause.__cause__ or cause.__context__
+    return error

@@ -9,15 +9,18 @@ import logging
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from napari_mmlnb.bundles.bundle import Bundle
 from napari_mmlnb.bundles.spec import DESCRIBER_FOLDER, BundleSpec
 from napari_mmlnb.describe.base import Describer, DescriberFacts, EvidenceTile, TileDescription
 from napari_mmlnb.describe.claims import read_claims
 from napari_mmlnb.describe.contradiction import contradiction
+from napari_mmlnb.describe.describing_facts import FACTS_FILE
 from napari_mmlnb.describe.measured import FACTS as MEASURED
-from napari_mmlnb.describe.registry import OWN, DescriberRequest, create_describer, describers
+from napari_mmlnb.describe.registry import OWN, DescriberRequest, create_describer, describers, settled_request
 from napari_mmlnb.describe.sentences import Values, values_of
+from napari_mmlnb.describe.vlm_folder import WEIGHTS_FILE
 from napari_mmlnb.errors import MmlnbError, RequestError, RunCancelledError, UnknownNameError
 from napari_mmlnb.inference.describer_feed import follow_describer
 from napari_mmlnb.inference.settings import SERVER, RunSettings, RunUpdate
@@ -88,6 +91,7 @@ def shown_describer(bundle: Bundle, settings: RunSettings, device: str) -> Shown
         raise RequestError(f"The bundle {spec.name} has no describing model of its own.", "Choose another describer.")
     request = _request(bundle, settings, device, asked)
     try:
+        request = settled_request(asked, request)
         describer = create_describer(asked, request)
     except (UnknownNameError, RequestError):
         raise
@@ -105,24 +109,25 @@ def _by_itself(spec: BundleSpec) -> str:
 
 
 def _request(bundle: Bundle, settings: RunSettings, device: str, asked: str) -> DescriberRequest:
+    """Prompt and settings of the bundle, where it has any; but a model with its own beside it is asked these."""
     spec = bundle.spec
     request = DescriberRequest(
         device=device,
         forbidden=tuple(word for c in spec.classes for word in (c.id, c.label)),
+        base=settings.describer_base,
         server=settings.server,
         server_model=settings.server_model,
         may_send=settings.may_send,
         seconds_a_tile=settings.describer_seconds,
     )
-    if asked == OWN and spec.describing is not None:
-        own = spec.describing
-        request = replace(
-            request,
-            folder=bundle.folder / DESCRIBER_FOLDER,
-            licence=own.licence,
-            prompt=own.prompt,
-            generation=own.generation,
-        )
+    own = spec.describing
+    if own is None or (asked != OWN and (Path(asked) / FACTS_FILE).is_file()):
+        return request
+    request = replace(request, prompt=own.prompt, generation=own.generation)
+    if asked == OWN:
+        weights = own.files.get(WEIGHTS_FILE, "")
+        folder = bundle.folder / DESCRIBER_FOLDER
+        request = replace(request, folder=folder, licence=own.licence, weights_sha256=weights)
     return request
 
 
@@ -189,7 +194,8 @@ def generate_description(
     Returns
     -------
     Generated
-        Whatever went wrong is told in it.
+        Whatever went wrong is told in it. The describer is closed by then, but where it was given up while it hangs:
+        then as soon as it says something.
 
     Raises
     ------
@@ -244,7 +250,7 @@ class _Session:
         whole = [self._said[p.rank] for p in self._pictures if p.rank in self._said and self._said[p.rank].complete]
         spoken = [tile for tile in whole if tile.sentences]
         faults = {tile.rank: tile.faults for tile in whole if tile.faults}
-        facts = self._shown.facts
+        facts = self._facts()
         text = ""
         summary: tuple[Sentence, ...] = ()
         if spoken and self._shown.describer is not None:
@@ -263,7 +269,11 @@ class _Session:
             describer=facts.name,
             licence=facts.licence,
             sends_to=facts.sends_to,
-            model=self._shown.describer.facts.model if self._shown.describer is not None else "",
+            model=facts.model,
+            device=facts.device,
+            precision=facts.precision,
+            weights_sha256=facts.weights_sha256,
+            revision=facts.revision,
             sentences=tuple(self._held_against(s.text, s.evidence) for s in summary),
             tiles=tuple(self._held_against(text, (tile.rank,)) for tile in spoken for text in tile.sentences),
             faults=faults,
@@ -272,6 +282,13 @@ class _Session:
             seconds=round(seconds, 3),
         )
         return Generated(record, text)
+
+    def _facts(self) -> DescriberFacts:
+        """With what is known only once it has spoken: which model, in which precision; named as it is shown."""
+        shown, describer = self._shown.facts, self._shown.describer
+        if describer is None:
+            return shown
+        return replace(describer.facts, name=shown.name, licence=shown.licence, sends_to=shown.sends_to)
 
     def _held_against(self, text: str, ranks: tuple[int, ...]) -> GeneratedSentence:
         found = contradiction(text, {rank: self._measured[rank] for rank in ranks if rank in self._measured})

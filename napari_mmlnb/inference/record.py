@@ -122,6 +122,7 @@ def _shown_record(shown: Shown | None) -> dict[str, str | float | int | bool | N
         "describer_server": recorded_address(asked.server) or None,
         "describer_server_model": asked.server_model or None,
         "describer_prompt_sha256": hashlib.sha256(asked.prompt.encode("utf-8")).hexdigest(),
+        "describer_image_px": asked.image_px,
         "describer_seconds_a_tile": asked.seconds_a_tile,
         **{f"describer_{name}": value for name, value in asked.generation.model_dump().items()},
     }

@@ -30,6 +30,9 @@ class RunSettings:
     describer : str, optional
         Name or folder of what describes the evidence tiles in its own words, beside what is measured; "measured" for
         none. Where not given the bundle's own model, or the server where one is. The class never rests on it.
+    describer_base : str
+        The model that an adapter belongs to, where `describer` is the folder of one: a folder, or NAME@COMMIT; where
+        not given it is looked for by its name.
     server : str
         Address of an OpenAI-compatible server that is to describe.
     server_model : str
@@ -61,6 +64,7 @@ class RunSettings:
     """
 
     describer: str | None = None
+    describer_base: str = ""
     server: str = ""
     server_model: str = ""
     may_send: bool = False
@@ -84,6 +88,10 @@ class RunSettings:
                 )
         elif self.describer == SERVER:
             raise RequestError("A server is to describe, but its address is missing.", "Give it with --server URL.")
+        if self.describer_base and not self.describer:
+            raise RequestError(
+                "The base of an adapter is given, but no adapter.", "Give the adapter's folder with --describer DIR."
+            )
         if not self.describer_seconds > 0:
             raise RequestError("A tile cannot be described in no time.", "Give more than 0 seconds.")
         if self.stop_when_stable is not None and not 0.5 <= self.stop_when_stable < 1:

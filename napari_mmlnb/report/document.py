@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from napari_mmlnb.describe.sending import sent_to
 from napari_mmlnb.geometry import Region
 from napari_mmlnb.report.sharing import shareable
 from napari_mmlnb.result import (
@@ -259,10 +260,11 @@ def _said(sentence: GeneratedSentence, tiles: str) -> dict[str, str]:
 
 
 def _source(said: GeneratedDescription) -> str:
-    """Who described under which licence, where the tiles went, and what the words are worth."""
-    parts = [f"Describer: {said.speaker}" + (f" ({said.licence})." if said.licence else ".")]
+    """Who described under which licence, in which precision, where the tiles went, and what the words are worth."""
+    told = "; ".join(part for part in (said.licence, said.computed) if part)
+    parts = [f"Describer: {said.speaker}" + (f" ({told})." if told else ".")]
     if said.sends_to:
-        parts.append(f"The tiles were sent to {said.sends_to}.")
+        parts.append(f"The tiles were sent to {sent_to(said.sends_to)}.")
     if not said.fallback:
         rests = "The class rests on them too." if said.fused else "The class does not rest on them."
         parts.append(f"A model’s words can be wrong. {rests}")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_mmlnb.describe.address import check_address, is_this_machine, recorded_address
+from napari_mmlnb.describe.sending import is_unencrypted, sent_to
 from napari_mmlnb.errors import RequestError
-from napari_mmlnb.viewer.describer_choice import MEASURED, OWN, SERVER, DescriberChoice
+from napari_mmlnb.viewer.describer_choice import FOLDER, MEASURED, OWN, SERVER, DescriberChoice
+from napari_mmlnb.viewer.describer_folder import DescriberFolder
 from napari_mmlnb.viewer.section import Section, say, wrapped_label
 
 if TYPE_CHECKING:
@@ -20,11 +22,14 @@ if TYPE_CHECKING:
 EXAMPLE = "http://127.0.0.1:8000/v1"
 ONLY_MEASURED = "Measured findings alone"
 NO_WORDS = "No model is asked; the findings are measured on the tiles."
+LABELS = {SERVER: "A server (OpenAI-compatible)", FOLDER: "A folder…"}
 STAYS = "The server is on this machine; tiles do not leave it."
 
 
 class DescriberBox(Section):
-    """Chooser of the describing model; an address and a consent where it is a server.
+    """Chooser of the describing model; an address and a consent where it is a server, or a folder.
+
+    What is not on this machine is shown, but cannot be chosen: the hint over it has the command that fetches it.
 
     Signals
     -------
@@ -39,6 +44,7 @@ class DescriberBox(Section):
         self._describers: tuple[DescriberFacts, ...] = ()
         self._bundle: BundleFacts | None = None
         self._wanted: str | None = None
+        self._slide: object = None
         self.chooser = QComboBox()
         self.chooser.setAccessibleName("Describing model")
         self.chooser.setToolTip("What describes the evidence in its own words; the class does not rest on it")
@@ -48,6 +54,9 @@ class DescriberBox(Section):
         self.body.addWidget(self.chooser)
         self.facts = self.add_text(role="quiet")
         self._add_server()
+        self.folder = DescriberFolder()
+        self.folder.changed.connect(self._tell)
+        self.body.addWidget(self.folder)
         self.chooser.currentIndexChanged.connect(self._on_chosen)
         self.hide()
 
@@ -61,6 +70,12 @@ class DescriberBox(Section):
         self._bundle = bundle
         self._fill()
 
+    def set_slide(self, slide: object) -> None:
+        """The slide that is worked on: a consent to send its tiles was given for it, and not for another one."""
+        if slide is not self._slide:
+            self._slide = slide
+            self.consent.setChecked(False)
+
     @property
     def choice(self) -> DescriberChoice:
         """What was chosen."""
@@ -71,11 +86,15 @@ class DescriberBox(Section):
                 server_model=self.server_model.text().strip(),
                 may_send=self.consent.isVisibleTo(self) and self.consent.isChecked(),
             )
+        if name == FOLDER:
+            return DescriberChoice(describer=str(self.folder.path))
         return DescriberChoice(describer=name)
 
     @property
     def problem(self) -> str:
         """What is still missing before a run; empty where nothing is."""
+        if self.chooser.currentData() == FOLDER:
+            return self.folder.problem
         if self.chooser.currentData() != SERVER:
             return ""
         choice = self.choice
@@ -100,7 +119,7 @@ class DescriberBox(Section):
         self.server_model.setPlaceholderText("Model that the server is asked for")
         self.server_model.setAccessibleName("Model that the server is asked for")
         self.sends = wrapped_label()
-        self.consent = QCheckBox("The evidence tiles may be sent there")
+        self.consent = QCheckBox("The evidence tiles of this slide may be sent there")
         self.missing = wrapped_label(role="quiet")
         for part in (self.address, self.server_model, self.sends, self.consent, self.missing):
             column.addWidget(part)
@@ -114,11 +133,20 @@ class DescriberBox(Section):
         self.chooser.clear()
         for name, label in self._entries():
             self.chooser.addItem(label, name)
+        self._close_what_is_not_here()
         # What a person has chosen outlives another bundle; else the first is taken: the bundle's own model, if any.
         self.chooser.setCurrentIndex(max(self.chooser.findData(self._wanted), 0))
         self.chooser.blockSignals(False)
         self.setVisible(self.chooser.count() > 1)
         self._tell()
+
+    def _close_what_is_not_here(self) -> None:
+        needs = {facts.name: facts.needs for facts in self._describers if facts.needs}
+        for row in range(self.chooser.count()):
+            need = needs.get(self.chooser.itemData(row))
+            if need:
+                self.chooser.model().item(row).setEnabled(False)
+                self.chooser.setItemData(row, need, Qt.ItemDataRole.ToolTipRole)
 
     def _entries(self) -> list[tuple[str, str]]:
         bundle = self._bundle
@@ -126,7 +154,7 @@ class DescriberBox(Section):
             return [(bundle.describer, f"{bundle.describer}: the class rests on its words")]
         own = [(OWN, f"The model’s own: {bundle.own_describer}")] if bundle is not None and bundle.own_describer else []
         others = [
-            (facts.name, "A server (OpenAI-compatible)" if facts.name == SERVER else facts.name)
+            (facts.name, LABELS.get(facts.name, facts.name) + (" (not here)" if facts.needs else ""))
             for facts in self._describers
             if facts.name not in {OWN, MEASURED}
         ]
@@ -144,6 +172,7 @@ class DescriberBox(Section):
     def _tell(self) -> None:
         name = self.chooser.currentData()
         self.server.setVisible(name == SERVER)
+        self.folder.setVisible(name == FOLDER)
         say(self.facts, self._about(name))
         self._tell_of_server()
         self.changed.emit()
@@ -169,6 +198,7 @@ class DescriberBox(Section):
             here, shown = is_this_machine(address), recorded_address(address)
         except RequestError:
             shown = ""
-        say(self.sends, STAYS if here else f"Tiles are sent to {shown}." if shown else "")
+        readable = ": they can be read on their way" if is_unencrypted(shown) else ""
+        say(self.sends, STAYS if here else f"Tiles are sent to {sent_to(shown)}{readable}." if shown else "")
         self.consent.setVisible(bool(shown) and not here)
         say(self.missing, self.problem)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MEASURED, OWN, SERVER = "measured", "own", "server"
+MEASURED, OWN, SERVER, FOLDER = "measured", "own", "server", "folder"
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class DescriberChoice:
     Parameters
     ----------
     describer : str or None
-        By name; None leaves it to the bundle.
+        By name, or a folder; None leaves it to the bundle.
     server, server_model : str
         Address, and the model that it is asked for.
     may_send : bool

@@ -86,7 +86,7 @@ def list_bundles() -> Sequence[BundleFacts]:
 
 
 def list_describers() -> Sequence[DescriberFacts]:
-    """What can describe the evidence; loads no model."""
-    from napari_mmlnb.describe.registry import describers  # noqa: PLC0415
+    """What can describe the evidence, and what could once it is fetched; loads no model."""
+    from napari_mmlnb.describe.registry import offered_describers  # noqa: PLC0415
 
-    return describers()
+    return offered_describers()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_mmlnb.describe.sending import sent_to
 from napari_mmlnb.geometry import Region
 from napari_mmlnb.result import (
     ClassRecord,
@@ -260,13 +261,14 @@ def faults_line(said: GeneratedDescription) -> str:
 
 
 def generated_source(said: GeneratedDescription) -> str:
-    """Licence, where the tiles went, and what such words are."""
+    """Licence, precision, where the tiles went, and what such words are."""
     licence = f"Licence: {said.licence}. " if said.licence else ""
-    sent = f"Tiles were sent to {said.sends_to}. " if said.sends_to else ""
+    computed = f"Computed in {said.computed}. " if said.computed else ""
+    sent = f"Tiles were sent to {sent_to(said.sends_to)}. " if said.sends_to else ""
     if said.fallback:
         return sent.strip()
     rests = "The class rests on them too." if said.fused else "The class does not rest on them."
-    return f"{licence}{sent}A model's words can be wrong. {rests}"
+    return f"{licence}{computed}{sent}A model's words can be wrong. {rests}"
 
 
 def said_line(sentence: GeneratedSentence) -> str:

@@ -207,6 +207,7 @@ class Workspace(QWidget):
         self.slide_box.set_slides(self.shelf.names, self.shelf.index)
         self.slide_box.show_slide(session.slide if session is not None else None)
         self.view.show_session()
+        self.describer_box.set_slide(session)
         if session is not None and session is running:
             return
         if running is not None:

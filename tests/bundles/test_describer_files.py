@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from napari_mmlnb.bundles.bundle import read_bundle
-from napari_mmlnb.bundles.describer_files import attach_describer
+from napari_mmlnb.bundles.describer_files import attach_describer, describing_of
 from napari_mmlnb.bundles.spec import DESCRIBER_FOLDER, DescribingSpec
-from napari_mmlnb.errors import BundleError
+from napari_mmlnb.describe.describing_facts import DescribingFacts
+from napari_mmlnb.describe.prompt import DEFAULT_PROMPT, STEADY, Generation
+from napari_mmlnb.errors import BundleError, RequestError
 from tests.bundle_factory import make_bundle
 
 SPEC = DescribingSpec(name="tiny", licence="BSD-3-Clause", files={})
@@ -82,3 +84,31 @@ def test_pickles_and_code_have_no_place_in_a_bundle(bundle: Path, describer: Pat
 def test_a_folder_without_a_model_is_refused(bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="no describing model"):
         attach_describer(bundle, tmp_path / "nothing", SPEC)
+
+
+def test_a_fine_tuned_model_is_asked_what_it_was_trained_with(describer: Path) -> None:
+    taught = Generation(max_new_tokens=64)
+    DescribingFacts(
+        base="b", base_sha256="0", licence="apache-2.0", prompt="What lies here?", image_px=256, generation=taught
+    ).write(describer)
+    spec = describing_of(describer, "tuned")
+    assert (spec.licence, spec.prompt, spec.generation) == ("apache-2.0", "What lies here?", taught)
+    given = describing_of(describer, "tuned", "MIT", "Anything else?", STEADY)
+    assert (given.licence, given.prompt, given.generation) == ("MIT", "Anything else?", STEADY)
+
+
+def test_a_model_that_says_nothing_needs_a_licence(describer: Path) -> None:
+    with pytest.raises(RequestError, match="licence"):
+        describing_of(describer, "plain")
+    spec = describing_of(describer, "plain", "MIT")
+    assert (spec.prompt, spec.generation) == (DEFAULT_PROMPT, Generation())
+
+
+def test_an_adapter_is_refused_with_the_way_to_the_whole_model(bundle: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "adapter"
+    folder.mkdir()
+    (folder / "adapter_config.json").write_text("{}")
+    (folder / "adapter_model.safetensors").write_bytes(b"")
+    with pytest.raises(BundleError, match="holds an adapter") as raised:
+        attach_describer(bundle, folder, SPEC)
+    assert "keep: both" in raised.value.remedy

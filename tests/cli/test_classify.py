@@ -10,6 +10,7 @@ import pytest
 import tifffile
 
 from napari_mmlnb.cli import main as cli
+from tests.describe.tiny_vlm import qwen2_5_vl
 
 FILES = {"result.json", "result.json.sha256", "report.pdf", "regions.geojson", "attention.ome.tif", "thumbnail.png"}
 
@@ -121,3 +122,20 @@ def test_a_describer_that_cannot_be_asked_for_is_refused_and_nothing_is_written(
     assert done.returncode == 2
     assert words in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_an_adapter_describes_from_its_folder(mmlnb, phantom_slide, model, tmp_path):
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForImageTextToText
+
+    base = qwen2_5_vl(tmp_path / "base")
+    adapted = get_peft_model(
+        AutoModelForImageTextToText.from_pretrained(base), LoraConfig(r=2, target_modules=r".*language_model.*q_proj")
+    )
+    adapted.save_pretrained(tmp_path / "mine" / "adapter")
+    asked = ("--describer", tmp_path / "mine" / "adapter", "--describer-base", base, "--device", "cpu")
+    done = mmlnb("classify", phantom_slide, "--out", tmp_path / "out", "--model", model, "--json", *asked)
+    said = json.loads(done.stdout)["generated"]
+    assert (said["describer"], said["precision"], said["device"]) == ("adapter", "float32", "cpu")
+    assert len(said["weights_sha256"]) == 64
+    assert str(tmp_path) not in json.dumps(said)

@@ -6,12 +6,15 @@ import json
 
 import pytest
 
+from napari_mmlnb.bundles.spec import read_spec
 from napari_mmlnb.cli.models import checked
+from napari_mmlnb.describe.describing_facts import DescribingFacts
 from napari_mmlnb.describe.registry import describers
 from napari_mmlnb.errors import BundleError
 from napari_mmlnb.inference import bundle_runtime
 from napari_mmlnb.inference.runtimes.registry import RUNTIMES
 from napari_mmlnb.models.encoders.registry import ENCODERS, UNSUPPORTED
+from tests.bundle_factory import make_bundle
 
 
 def test_the_list_as_json(mmlnb):
@@ -77,3 +80,24 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_2(mmlnb, arguments, said)
     ended = mmlnb("models", *arguments)
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
     assert said in ended.stderr
+
+
+def test_attaching_a_fine_tuned_model_takes_its_question_and_licence_along(mmlnb, tmp_path):
+    bundle, tuned = tmp_path / "bundle", tmp_path / "tuned"
+    make_bundle(bundle)
+    tuned.mkdir()
+    (tuned / "config.json").write_text("{}")
+    (tuned / "model.safetensors").write_bytes(b"weights")
+    ended = mmlnb("models", "attach", bundle, tuned, "--name", "nb-vlm")
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert "--licence" in ended.stderr
+    DescribingFacts(
+        base="b", base_sha256="0", licence="apache-2.0", prompt="What lies here?", image_px=256
+    ).write(tuned)  # fmt: skip
+    ended = mmlnb("models", "attach", bundle, tuned, "--name", "nb-vlm")
+    assert "nb-vlm (apache-2.0) is now the describing model" in ended.stdout
+    describing = read_spec(bundle).describing
+    assert (describing.licence, describing.prompt) == ("apache-2.0", "What lies here?")
+    mmlnb("models", "attach", bundle, tuned, "--name", "nb-vlm", "--prompt", "Or else?", "--steady")
+    describing = read_spec(bundle).describing
+    assert (describing.prompt, describing.generation.temperature) == ("Or else?", 0)

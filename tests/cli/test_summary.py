@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from napari_mmlnb.cli.summary import summary_lines, unreadable_lines
+from napari_mmlnb.cli.summary import sending_lines, summary_lines, unreadable_lines
 from napari_mmlnb.geometry import PixelGrid
+from napari_mmlnb.inference.settings import RunSettings
 from napari_mmlnb.result import RESEARCH_USE, RunMaps, RunResult, TileState
 from tests.report.factories import AGAINST, make_generated
 from tests.report.factories import make_result as make_described
@@ -94,13 +96,45 @@ def with_words(**changes):
 def test_a_model_s_words_are_told_with_what_contradicts_them(tmp_path):
     lines = list(summary_lines(with_words(sends_to="http://10.0.0.7/v1", faults={8: ("another language",)}), tmp_path))
     text = "\n".join(lines)
-    assert "Description by made-up-vlm (Apache-2.0; tiles were sent to http://10.0.0.7/v1), 8 tiles:" in lines
-    assert (
-        f"  Abundant neuropil parts the cells. [contradicted, {AGAINST.replace('measured', 'measured on tile 3')}]"
-        in lines
+    sent = "tiles were sent to http://10.0.0.7/v1, unencrypted"
+    assert f"Description by made-up-vlm (Apache-2.0; {sent}), 8 tiles:" in lines
+    against = AGAINST.replace("measured", "measured on tile 3")
+    assert any(
+        line.startswith("  Abundant neuropil parts the cells. [tile") and line.endswith(f"] [contradicted, {against}]")
+        for line in lines
     )
     assert "  A measurement contradicts 1 of 16 sentences of the tiles." in lines
     assert "Tile 8, left out: another language" in text
+
+
+def test_each_sentence_names_its_tiles(tmp_path):
+    said = make_described().evidence
+    ranks = {"One.": (1,), "Neighbours.": (3, 1, 2), "Apart.": (1, 2, 5), "None.": ()}
+    sentences = [{"text": text, "evidence": where} for text, where in ranks.items()]
+    result = make_described()
+    generated = make_generated(said).model_validate(make_generated(said).model_dump() | {"sentences": sentences})
+    lines = list(summary_lines(result.model_copy(update={"generated": generated}), tmp_path))
+    for line in ("  One. [tile 1]", "  Neighbours. [tiles 1-3]", "  Apart. [tiles 1-2, 5]", "  None."):
+        assert line in lines
+
+
+def test_precision_and_device_stand_beside_the_licence(tmp_path):
+    lines = list(summary_lines(with_words(device="cuda", precision="4-bit"), tmp_path))
+    assert "Description by made-up-vlm (Apache-2.0; 4-bit on cuda), 8 tiles:" in lines
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("", []),
+        ("http://127.0.0.1:8000/v1", []),
+        ("https://10.0.0.7/v1?key=x", ["https://10.0.0.7/v1."]),
+        ("http://10.0.0.7/v1", ["http://10.0.0.7/v1, unencrypted."]),
+    ],
+)
+def test_before_tiles_leave_this_machine_it_is_said_where_to_and_how(address, told):
+    lines = list(sending_lines(RunSettings(server=address, may_send=True)))
+    assert lines == [f"The evidence tiles of this slide will be sent to {words}" for words in told]
 
 
 def test_words_on_a_foreign_slide_are_told_with_what_they_are_worth(tmp_path):

@@ -269,27 +269,24 @@ def test_a_model_that_does_not_fit_is_not_loaded_and_both_figures_are_given(qwen
 
 
 @pytest.mark.parametrize(
-    ("device", "gigabytes", "four_bit", "expected"),
-    [
-        ("cpu", 40, True, "float32"),
-        ("cuda", 24, True, "bfloat16"),
-        ("cuda", 12, True, "4-bit"),
-        ("mps", 24, True, "bfloat16"),
-    ],
+    ("device", "gigabytes", "expected"),
+    [("cpu", 40, "float32"), ("cuda", 24, "bfloat16"), ("cuda", 12, "4-bit"), ("mps", 24, "bfloat16")],
 )
-def test_the_finest_precision_that_fits(device: str, gigabytes: int, four_bit: bool, expected: str) -> None:
+def test_the_finest_precision_that_fits(device: str, gigabytes: int, expected: str) -> None:
     room = gigabytes * 10**9
     weights = 8_292_000_000
-    chosen = choose_precision("m", weights, device=device, half="bfloat16", available=room, four_bit_works=four_bit)
+    chosen = choose_precision("m", weights, device=device, half="bfloat16", available=room, four_bit_lacks=())
     assert chosen == expected
     assert memory_needed(weights, chosen) <= room
 
 
-def test_what_bitsandbytes_would_change_is_said() -> None:
+@pytest.mark.parametrize("lacks", [("bitsandbytes",), ("accelerate",), ("bitsandbytes", "accelerate")])
+def test_what_4_bits_would_need_is_named(lacks: tuple[str, ...]) -> None:
+    room = 12 * 10**9
     with pytest.raises(
-        DescriberMemoryError, match=r"With bitsandbytes installed, it would need about 7\.5 GB"
+        DescriberMemoryError, match=rf"With {' and '.join(lacks)} installed, it would need about 7\.5 GB"
     ) as raised:
-        choose_precision("m", 8_292_000_000, device="cuda", half="bfloat16", available=12 * 10**9, four_bit_works=False)
+        choose_precision("m", 8_292_000_000, device="cuda", half="bfloat16", available=room, four_bit_lacks=lacks)
     assert raised.value.where == "memory of the graphics card"
     assert memory_available("cpu") > 10**8
 

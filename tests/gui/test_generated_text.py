@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDockWidget, QLabel
 
 from napari_mmlnb.describe.base import DescriberFacts
 from napari_mmlnb.result import GeneratedDescription
-from napari_mmlnb.viewer.describer_box import DescriberBox
-from napari_mmlnb.viewer.describer_choice import DescriberChoice
 from napari_mmlnb.viewer.description_box import DescriptionBox
 from napari_mmlnb.viewer.evidence_list import BRIEF_ROLE, DETAIL_ROLE, MARK_GROUND, MARK_INK, EvidenceList
-from tests.gui.runs import AGAINST, AWAITED, BUNDLE, MadeUpRunner, make_generated, make_result
+from tests.gui.runs import AGAINST, AWAITED, MadeUpRunner, make_generated, make_result
 
 VLM = DescriberFacts("small-vlm", "A small model.", "MIT", generates=True)
 SERVER = DescriberFacts("server", "Asks a server.", "", generates=True)
@@ -104,7 +101,7 @@ def test_a_fallback_is_told_and_the_measured_findings_stay(slide, qtbot) -> None
 def test_where_tiles_were_sent_and_what_was_left_out_is_told(slide, qtbot) -> None:
     said = make_generated(sends_to=OTHER, faults={2: ("another language.",), 3: ("another language.",)})
     texts = " ".join(_labels(_shown(slide, qtbot, said)))
-    assert f"Tiles were sent to {OTHER}." in texts
+    assert f"Tiles were sent to {OTHER}, unencrypted." in texts
     assert "Left out, tiles 2–3: another language." in texts
 
 
@@ -210,89 +207,3 @@ def test_nothing_of_it_is_cut_off_in_a_narrow_dock(make_workspace, qtbot, small_
         ]
 
     qtbot.wait_until(lambda: cut() == [], timeout=20_000)
-
-
-# The chooser ----------------------------------------------------------------------------------------------------------
-
-
-def _box(qtbot, *describers: DescriberFacts, own: str = "") -> DescriberBox:
-    from dataclasses import replace
-
-    box = DescriberBox()
-    qtbot.add_widget(box)
-    box.set_describers(describers)
-    box.set_bundle(replace(BUNDLE, own_describer=own, own_licence="MIT" if own else ""))
-    return box
-
-
-def _choose(box: DescriberBox, name: str) -> None:
-    box.chooser.setCurrentIndex(box.chooser.findData(name))
-
-
-def test_nothing_is_asked_where_there_is_nothing_to_choose(qtbot) -> None:
-    assert _box(qtbot, MEASURED).isHidden()
-
-
-def test_the_bundle_s_own_model_is_what_describes_by_itself(qtbot) -> None:
-    box = _box(qtbot, MEASURED, VLM, own="nb-vlm")
-    assert not box.isHidden()
-    assert box.choice == DescriberChoice("own")
-    assert "nb-vlm" in box.chooser.currentText()
-    assert "MIT" in box.facts.text()
-    _choose(box, "small-vlm")
-    assert box.choice == DescriberChoice("small-vlm")
-    assert "Licence: MIT" in box.facts.text()
-
-
-def test_without_an_own_model_the_measured_findings_come_first(qtbot) -> None:
-    assert _box(qtbot, MEASURED, VLM).choice == DescriberChoice("measured")
-
-
-def test_a_choice_outlives_another_bundle_that_has_it_too(qtbot) -> None:
-    box = _box(qtbot, MEASURED, VLM)
-    _choose(box, "small-vlm")
-    box.set_bundle(BUNDLE)
-    assert box.choice.describer == "small-vlm"
-
-
-def test_a_server_on_this_machine_needs_an_address_and_no_consent(qtbot) -> None:
-    box = _box(qtbot, MEASURED, SERVER)
-    _choose(box, "server")
-    assert "address" in box.problem
-    box.address.setText("http://127.0.0.1:8000/v1")
-    assert box.problem == ""
-    assert box.consent.isHidden()
-    assert box.choice == DescriberChoice(server="http://127.0.0.1:8000/v1")
-
-
-def test_another_machine_gets_nothing_without_consent_to_that_address(qtbot) -> None:
-    box = _box(qtbot, MEASURED, SERVER)
-    _choose(box, "server")
-    box.address.setText(OTHER)
-    assert box.sends.text() == f"Tiles are sent to {OTHER}."
-    assert "consent" in box.problem
-    box.consent.setChecked(True)
-    assert box.problem == ""
-    assert box.choice.may_send
-    box.address.setText("http://10.0.0.1/v1")
-    assert "consent" in box.problem, "a consent is for one address"
-
-
-@pytest.mark.parametrize("address", ["nonsense", "ftp://here"])
-def test_an_address_that_is_none_says_so(qtbot, address: str) -> None:
-    box = _box(qtbot, MEASURED, SERVER)
-    _choose(box, "server")
-    box.address.setText(address)
-    assert box.problem == box.missing.text() != ""
-
-
-def test_a_run_is_asked_for_what_was_chosen_and_not_before_it_is_complete(make_workspace, qtbot, small_slide) -> None:
-    runner = MadeUpRunner()
-    workspace = make_workspace(runner, slide=small_slide, describers=(MEASURED, SERVER))
-    _choose(workspace.describer_box, "server")
-    assert not workspace.run_box.classify_button.isEnabled()
-    workspace.describer_box.address.setText("http://localhost:1/v1")
-    assert workspace.run_box.classify_button.isEnabled()
-    workspace.run_box.classify_button.click()
-    qtbot.wait_until(lambda: workspace.run.session is None, timeout=20_000)
-    assert runner.asked == [DescriberChoice(server="http://localhost:1/v1")]

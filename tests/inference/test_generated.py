@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -12,13 +13,12 @@ import pytest
 
 from napari_mmlnb.bundles.bundle import Bundle, read_bundle, write_bundle
 from napari_mmlnb.bundles.spec import DESCRIBER_FOLDER, DescribingSpec
-from napari_mmlnb.describe.base import DescriberFacts, EvidenceTile, TileDescription
+from napari_mmlnb.describe.base import EvidenceTile, TileDescription
+from napari_mmlnb.describe.describing_facts import DescribingFacts
 from napari_mmlnb.describe.prompt import Generation
 from napari_mmlnb.describe.registry import DescriberRequest
 from napari_mmlnb.errors import BundleError, RequestError, RunCancelledError, UnknownNameError
-from napari_mmlnb.geometry import Region
 from napari_mmlnb.inference import describer_feed
-from napari_mmlnb.inference.describer_feed import DescriberSilentError, follow_describer
 from napari_mmlnb.inference.generated import Shown, generate_description, is_backed
 from napari_mmlnb.inference.runner import classify
 from napari_mmlnb.inference.settings import RunSettings, RunUpdate
@@ -277,6 +277,52 @@ def test_a_bundle_s_own_model_describes_by_itself_with_its_prompt(
     assert classify(slide, owner, settings=replace(PLAIN, describer="measured")).generated is None
 
 
+def test_whoever_describes_in_its_place_is_asked_what_the_bundle_asks(
+    owner: Bundle, slide: Slide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = register(monkeypatch, MadeUpDescriber())
+    for settings in (ASKED, replace(PLAIN, server="http://127.0.0.1:1/v1")):
+        classify(slide, owner, settings=settings)
+        assert (asked().prompt, asked().generation.max_new_tokens) == ("What is there?", 60)
+        assert (asked().folder, asked().weights_sha256) == (None, "")
+
+
+def test_a_model_with_a_question_of_its_own_is_asked_that(
+    owner: Bundle, slide: Slide, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = register(monkeypatch, MadeUpDescriber())
+    folder = tmp_path / "tuned"
+    folder.mkdir()
+    DescribingFacts(
+        base="b", base_sha256="0", licence="MIT", prompt="As taught?", image_px=256, generation=Generation(seed=7)
+    ).write(folder)
+    result = classify(slide, owner, settings=replace(PLAIN, describer=str(folder), describer_base="elsewhere"))
+    request = asked()
+    assert (request.prompt, request.generation.seed, request.image_px, request.base) == (
+        "As taught?", 7, 256, "elsewhere"
+    )  # fmt: skip
+    assert result.settings["describer_prompt_sha256"] == hashlib.sha256(b"As taught?").hexdigest()
+    assert (result.settings["describer_seed"], result.settings["describer_image_px"]) == (7, 256)
+    (folder / "describing.json").write_text("{}", encoding="utf-8")
+    result = classify(slide, owner, settings=replace(PLAIN, describer=str(folder)))
+    assert "describing.json" in result.generated.fallback
+
+
+def test_the_record_says_in_which_precision_which_weights_spoke(plain: RunResult) -> None:
+    loaded = replace(FACTS, device="cuda", precision="4-bit", weights_sha256="ab" * 32, revision="c" * 40)
+    _, said = _generate(plain, MadeUpDescriber(facts=loaded))
+    assert (said.device, said.precision, said.computed) == ("cuda", "4-bit", "4-bit on cuda")
+    assert (said.weights_sha256, said.revision) == ("ab" * 32, "c" * 40)
+
+
+def test_a_record_of_an_earlier_version_is_read(plain: RunResult) -> None:
+    _, said = _generate(plain, MadeUpDescriber())
+    new = {"device", "precision", "weights_sha256", "revision"}
+    old = GeneratedDescription.model_validate(said.model_dump(exclude=new))
+    assert old == said
+    assert old.computed == ""
+
+
 def test_the_files_of_the_own_model_are_those_that_the_bundle_names(owner: Bundle) -> None:
     assert set(owner.spec.describing.files) == {"config.json"}
     folder = owner.folder / DESCRIBER_FOLDER
@@ -389,35 +435,10 @@ def test_a_server_s_address_is_recorded(bundle: Bundle, slide: Slide, monkeypatc
     [
         ({"describer": "server"}, "address is missing"),
         ({"describer": "own", "server": "http://127.0.0.1/v1"}, "Both"),
+        ({"describer_base": "base"}, "no adapter"),
         ({"describer_seconds": 0.0}, "no time"),
     ],
 )
 def test_requests_that_cannot_be_meant_are_refused(options: dict[str, object], words: str) -> None:
     with pytest.raises(RequestError, match=words):
         RunSettings(**options)
-
-
-# The feed -------------------------------------------------------------------------------------------------------------
-
-
-def _tiles(count: int) -> list[EvidenceTile]:
-    picture = np.zeros((8, 8, 3), np.uint8)
-    return [EvidenceTile(rank, picture, 0.5, Region(0, 0, 4, 4)) for rank in range(1, count + 1)]
-
-
-def test_a_server_gets_no_time_to_load() -> None:
-    facts = DescriberFacts("far", "", "", generates=True, sends_to="http://127.0.0.1:1/v1")
-    hanging = MadeUpDescriber(hangs_at=1, facts=facts)
-    begun = time.monotonic()
-    with pytest.raises(DescriberSilentError):
-        list(follow_describer(hanging, _tiles(2), 0.2, lambda: False))
-    assert time.monotonic() - begun < 2
-    hanging.let_go.set()
-
-
-def test_whoever_stops_following_leaves_nobody_at_work() -> None:
-    describer = MadeUpDescriber(facts=FACTS)
-    feed = follow_describer(describer, _tiles(50), 5.0, lambda: False)
-    next(feed)
-    feed.close()
-    assert describer.closed.wait(5)

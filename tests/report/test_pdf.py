@@ -92,7 +92,7 @@ def test_a_fallback_is_told_with_where_the_tiles_went(tmp_path):
     write_pdf(with_words(make_result(), **silent), tmp_path / "words.pdf")
     text = spoken(tmp_path / "words.pdf")
     assert silent["fallback"] in text
-    assert "The tiles were sent to http://192.168.0.7:8000/v1." in text
+    assert "The tiles were sent to http://192.168.0.7:8000/v1, unencrypted." in text
     assert "says it sees" not in text
 
 

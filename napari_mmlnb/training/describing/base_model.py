@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -11,14 +10,12 @@ from typing import Any
 
 import torch
 
-from napari_mmlnb.digest import file_sha256
+from napari_mmlnb.describe.describing_facts import UNSTATED, folder_digest
 from napari_mmlnb.errors import RequestError
 from napari_mmlnb.training.describing import libraries
 from napari_mmlnb.training.describing.config import DescribingConfig, Precision
 
-_DIGESTED = ("config.json", "*.safetensors", "tokenizer.json", "*processor_config.json", "chat_template.*")
 _LICENCE = re.compile(r"^license:\s*(\S.*?)\s*$", re.MULTILINE)
-UNSTATED = "not stated in its folder"
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ def find_base(config: DescribingConfig, base: Path) -> BaseFolder:
         folder = _cached(config.model)
     if not (folder / "config.json").is_file():
         raise RequestError(f"{folder} holds no describing model: it has no config.json.")
-    return BaseFolder(name, folder, _digest(folder), _licence(folder), _stored_dtype(folder))
+    return BaseFolder(name, folder, folder_digest(folder), _licence(folder), _stored_dtype(folder))
 
 
 def load_processor(base: BaseFolder) -> Any:
@@ -158,12 +155,6 @@ def _unloadable(base: BaseFolder, error: Exception) -> RequestError:
         f"The processor of {base.name} cannot be loaded: {str(error).splitlines()[0]}",
         "The folder needs a tokenizer, a processor and a chat template, as transformers saves them.",
     )
-
-
-def _digest(folder: Path) -> str:
-    files = sorted({file for pattern in _DIGESTED for file in folder.glob(pattern)})
-    told = "".join(f"{file.name} {file_sha256(file)}\n" for file in files)
-    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def _licence(folder: Path) -> str:

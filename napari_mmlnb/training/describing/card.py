@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from napari_mmlnb.bundles.spec import CARD_FILE
+from napari_mmlnb.describe.describing_facts import UNSTATED
 from napari_mmlnb.result import RESEARCH_USE
-from napari_mmlnb.training.describing.base_model import UNSTATED, BaseFolder
+from napari_mmlnb.training.describing.base_model import BaseFolder
 from napari_mmlnb.training.describing.config import DescribingConfig
 
 README = "README.md"

@@ -15,6 +15,7 @@ import torch
 import yaml
 
 from napari_mmlnb import __version__
+from napari_mmlnb.describe.describing_facts import DescribingFacts
 from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.errors import OutputError
 from napari_mmlnb.inference.device import choose_device
@@ -28,7 +29,6 @@ from napari_mmlnb.training.describing.cases import DescribedCases, read_describe
 from napari_mmlnb.training.describing.class_words import ClassWords
 from napari_mmlnb.training.describing.config import DescribingConfig
 from napari_mmlnb.training.describing.course import Course, Learned
-from napari_mmlnb.training.describing.facts import DescribingFacts
 from napari_mmlnb.training.describing.frozen_images import FrozenImages, reusable
 from napari_mmlnb.training.describing.held_out import Comparison, HeldOut, read_held_out
 from napari_mmlnb.training.describing.images import check_images
@@ -277,6 +277,8 @@ class _FineTuning:
                 licence=base.licence,
                 prompt=self.config.prompt,
                 image_px=px,
+                generation=self.config.generation,
+                end_token=self.conversation.end_id,
             ).write(part)
 
     def _kept(self) -> tuple[str, ...]:

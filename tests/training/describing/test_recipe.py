@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from peft import PeftModel
@@ -14,8 +15,12 @@ from PIL import Image
 from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from napari_mmlnb.describe.base import EvidenceTile
+from napari_mmlnb.describe.describing_facts import read_facts
 from napari_mmlnb.describe.prompt import DEFAULT_PROMPT
+from napari_mmlnb.describe.registry import DescriberRequest, create_describer
 from napari_mmlnb.errors import MissingExtraError, RequestError
+from napari_mmlnb.geometry import Region
 from napari_mmlnb.training.describing.recipe import finetune
 from tests.training.describing.tiny import WORDS, configuration, image_table, read_table, write_table
 
@@ -72,6 +77,22 @@ def test_it_learns_and_what_it_learned_is_on_the_disk(learned) -> None:
     assert (made / "train.log").read_text().splitlines() == lines
     assert (made / "tensorboard").is_dir()
     assert str(folder.parent) not in (made / "MODEL_CARD.md").read_text()
+
+
+def test_what_was_kept_describes_by_itself_and_is_asked_as_it_was_taught(learned) -> None:
+    model, folder, made, _ = learned
+    rgb = np.asarray(Image.open(folder / "images" / "p00-0.png").convert("RGB"))
+    tile = EvidenceTile(1, rgb, 0.5, Region(0.0, 0.0, 32.0, 32.0))
+    shown = {}
+    for part in ("adapter", "merged"):
+        describer = create_describer(str(made / part), DescriberRequest("cpu", base=str(model)))
+        done = list(describer.describe([tile]))[-1]
+        shown[part] = (done.sentences, done.faults)
+        facts = read_facts(part, made / part)
+        assert facts is not None
+        assert facts.generation is not None
+        assert facts.end_token is not None
+    assert shown["adapter"] == shown["merged"]
 
 
 def test_samples_stand_side_by_side(learned) -> None:
