@@ -3,6 +3,9 @@
 Another time both the trainings (seeds) and the patients would be others; `intervals.crossed_variance` says what that
 leaves to chance. A difference is that of pairs: the same seeds, the same patients. The patients that are learned from
 are mostly the same in all trainings, so nothing here says what another cohort to learn from would change.
+
+Where there is no difference, five trainings find one in 3 to 6 % of made-up ablations, ten in 5 to 7 %
+(`benchmarks/interval_coverage.py`, 300 of each kind).
 """
 
 from __future__ import annotations

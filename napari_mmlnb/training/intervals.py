@@ -108,7 +108,8 @@ class CrossedVariance:
     After Obuchowski and Rockette (Commun. Stat. Simul. Comput. 24, 1995), whose readers are our trainings and whose
     cases are our patients: the variance between trainings, by their number, and the covariance that they have because
     they report on the same patients, which more trainings do not lessen. Where each training reports on patients of its
-    own, that covariance is near 0.
+    own, that covariance is near 0. A few trainings can lie close together by luck: the variance between them is never
+    taken as less than what the patients of each alone leave to chance.
 
     Parameters
     ----------
@@ -133,9 +134,10 @@ class CrossedVariance:
 def crossed_variance(values: FloatArray, drawn: FloatArray) -> CrossedVariance:
     """From (S,) values of the trainings, S at least 2, and (R, S) of the same on drawn patients."""
     count = len(values)
-    trainings = float(np.var(values, ddof=1)) / count
     covariance = np.cov(drawn, rowvar=False)
+    alone = float(np.trace(covariance)) / count
     patients = max(0.0, float(covariance.sum() - np.trace(covariance)) / (count * (count - 1)))
+    trainings = max(float(np.var(values, ddof=1)), alone - patients) / count
     if trainings <= _NOTHING:
         return CrossedVariance(0.0, patients, float(len(drawn)))
     return CrossedVariance(trainings, patients, (trainings + patients) ** 2 / (trainings**2 / (count - 1)))

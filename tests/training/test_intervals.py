@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_mmlnb.training.intervals import draw_patients, holm, score_interval
+from napari_mmlnb.training.intervals import crossed_variance, draw_patients, holm, score_interval
 
 
 def test_every_draw_has_every_class_and_as_much_of_it() -> None:
@@ -41,3 +41,24 @@ def test_claims_that_are_tested_together_need_smaller_p() -> None:
     assert np.isnan(adjusted[0])
     assert adjusted[1] == pytest.approx(0.04)
     assert holm([]) == []
+
+
+def test_trainings_that_lie_together_by_luck_are_no_less_uncertain_than_their_patients() -> None:
+    """Five that agree to a thousandth, each on patients that alone leave a tenth to chance."""
+    drawn = np.random.default_rng(0).normal(0.2, 0.1, (4000, 5))
+    variance = crossed_variance(0.2 + np.arange(5) * 1e-3, drawn)
+    assert variance.trainings == pytest.approx(0.1**2 / 5, rel=0.1)
+    assert variance.patients < 1e-3
+
+
+def test_more_trainings_on_the_same_patients_do_not_make_them_more() -> None:
+    """What is common to all trainings stays."""
+    random = np.random.default_rng(1)
+    common = random.normal(0, 0.1, (4000, 1))
+    few, many = (
+        crossed_variance(random.normal(0.2, 0.02, count), common + random.normal(0, 0.02, (4000, count)))
+        for count in (5, 50)
+    )
+    assert many.trainings < 0.3 * few.trainings
+    assert few.patients == pytest.approx(0.1**2, rel=0.1)
+    assert many.patients == pytest.approx(0.1**2, rel=0.1)

@@ -73,7 +73,7 @@ def write_card(
         "",
         f"## Measured on {fused.cases} images of {fused.groups} patients, 95 % intervals over patients",
         "",
-        *score_table(reports),
+        *score_table(reports, config.classes),
         "",
         *confusion_table(fused, config.classes),
         "",
