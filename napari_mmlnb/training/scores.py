@@ -4,9 +4,9 @@ The metrics are those of MMLNB's released code: accuracy, balanced accuracy, qua
 precision and recall, macro one-vs-rest AUROC, and the confusion matrix. Intervals are over patients, not over images,
 and are made by `intervals.score_interval`: never of no width, and wide where there are few patients.
 
-How often they hold the truth, by `benchmarks/interval_coverage.py`, 400 made-up cohorts of each kind: of 3 to 60 patients
-with one image or three each, in 93 to 100 % for every metric, where 95 % are promised; the least, 89 %, of 24 patients
-with ten images each of which 97 % are answered rightly. Of very few patients they are wide rather than wrong.
+How often they hold the truth, by `benchmarks/interval_coverage.py`, 400 made-up cohorts of each kind: of 3 to 60
+patients with one image or three each, in 93 to 100 % for every metric, where 95 % are promised; the least, 89 %, of 24
+patients with ten images each of which 97 % are answered rightly. Of very few patients they are wide rather than wrong.
 """
 
 from __future__ import annotations
