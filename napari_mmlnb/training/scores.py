@@ -1,24 +1,38 @@
 r"""How good predictions are, with intervals that know that images of one patient are no independent witnesses.
 
 The metrics are those of MMLNB's released code: accuracy, balanced accuracy, quadratic-weighted kappa, weighted F1,
-precision and recall, macro one-vs-rest AUROC, and the confusion matrix. Intervals are percentile bootstrap over groups
-(patients), not over images.
+precision and recall, macro one-vs-rest AUROC, and the confusion matrix. Intervals are over patients, not over images,
+and are made by `intervals.score_interval`: never of no width, and wide where there are few patients.
+
+How often they hold the truth, by `benchmarks/interval_coverage.py`, 400 made-up cohorts of each kind: of 3 to 60
+patients with one image or three each, in 93 to 100 % for every metric, where 95 % are promised; the least, 89 %, of 24
+patients with ten images each of which 97 % are answered rightly. Of very few patients they are wide rather than wrong.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from napari_mmlnb.training.metrics import IntArray, auroc, confusion_matrix
+from napari_mmlnb.training.intervals import COVERAGE, UNKNOWN, Interval, draw_patients, score_interval
+from napari_mmlnb.training.metrics import IntArray, confusion_matrix
+from napari_mmlnb.training.weighted_scores import FloatArray, weighted_scores
 
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["COVERAGE", "ROUNDS", "Interval", "ScoreReport", "Scores", "score", "score_with_intervals"]
+
+Figures = TypeVar("Figures", float, FloatArray)
 
 ROUNDS = 1000
-COVERAGE = 0.95
+
+LOWEST = {"kappa": -1.0}
+"""Of the metrics that do not start at 0."""
+
+_BY_CLASS = frozenset({"balanced_accuracy", "kappa", "auroc"})
+"""In these a class of few patients weighs as much as one of many."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +46,8 @@ class Scores:
     balanced_accuracy : float
         Mean recall over the classes that occur.
     kappa : float
-        Cohen's, quadratic weights, classes in their order.
+        Cohen's, quadratic weights: steps between the classes in the order of their numbers. Another order gives
+        another kappa, so it means something only where the classes have an order and are numbered in it.
     f1, precision, recall : float
         Means over the classes, weighted by how often each occurs; a class that is never predicted has precision 0.
     auroc : float
@@ -49,14 +64,6 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Interval:
-    """Where a metric lies with `COVERAGE` confidence; both NaN where too few rounds had a value."""
-
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class ScoreReport:
     """Metrics, their intervals, and the matrix that they come from.
 
@@ -65,7 +72,7 @@ class ScoreReport:
     scores : Scores
         Of all predictions.
     intervals : mapping of str to Interval
-        By the metric's name.
+        By the metric's name; NaN where the metric is.
     confusion : ndarray
         (K, K) counts; rows are the truth.
     cases, groups : int
@@ -90,8 +97,7 @@ def score(truth: Sequence[int] | IntArray, probabilities: npt.ArrayLike) -> Scor
         (n, K).
     """
     y, p = np.asarray(truth, dtype=np.int64), np.asarray(probabilities, dtype=np.float64)
-    matrix = confusion_matrix(y.tolist(), p.argmax(axis=1).tolist(), p.shape[1])
-    return Scores(**_of_matrix(matrix), auroc=_macro_auroc(y, p))
+    return Scores(**{name: float(value[0]) for name, value in weighted_scores(y, p, np.ones((1, len(y)))).items()})
 
 
 def score_with_intervals(
@@ -113,7 +119,7 @@ def score_with_intervals(
     groups : sequence
         (n,), which predictions belong together: the patient of each.
     rounds : int
-        Of the bootstrap.
+        Of the draws of patients that give the variances.
     seed : int
         The same seed gives the same intervals.
 
@@ -125,67 +131,58 @@ def score_with_intervals(
     y, p = np.asarray(truth, dtype=np.int64), np.asarray(probabilities, dtype=np.float64)
     if not len(y) == len(p) == len(groups) or not len(y):
         raise ValueError(f"{len(y)} classes, {len(p)} predictions and {len(groups)} groups")
-    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
-    of_group = np.array([numbers[group] for group in groups])
-    members = [np.flatnonzero(of_group == number) for number in range(len(numbers))]
-    random = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(rounds):
-        rows = np.concatenate([members[i] for i in random.integers(0, len(members), len(members))])
-        drawn.append(_values(score(y[rows], p[rows])))
-    intervals = {name: _interval(values) for name, values in zip(_NAMES, np.array(drawn).T, strict=True)}
-    matrix = confusion_matrix(y.tolist(), p.argmax(axis=1).tolist(), p.shape[1])
-    return ScoreReport(score(y, p), intervals, matrix, len(y), len(members))
-
-
-_NAMES = tuple(field.name for field in fields(Scores))
-
-
-def _values(scores: Scores) -> list[float]:
-    return [getattr(scores, name) for name in _NAMES]
-
-
-def _interval(values: FloatArray) -> Interval:
-    known = values[np.isfinite(values)]
-    if len(known) < len(values) / 2:
-        return Interval(float("nan"), float("nan"))
-    low, high = np.quantile(known, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
-    return Interval(float(low), float(high))
-
-
-def _of_matrix(matrix: IntArray) -> dict[str, float]:
-    """Every metric that the confusion matrix alone decides."""
-    counts = matrix.astype(np.float64)
-    truth, predicted, right = counts.sum(axis=1), counts.sum(axis=0), np.diag(counts)
-    total = counts.sum()
-    recall = _ratio(right, truth)
-    precision = _ratio(right, predicted)
-    f1 = _ratio(2 * right, truth + predicted)
-    weight = truth / total
-    return {
-        "accuracy": float(right.sum() / total),
-        "balanced_accuracy": float(recall[truth > 0].mean()),
-        "kappa": _kappa(counts),
-        "f1": float(weight @ f1),
-        "precision": float(weight @ precision),
-        "recall": float(weight @ recall),
+    of_case, classes = patients_of(y, groups)
+    weights = draw_patients(classes, rounds, np.random.default_rng(seed))
+    drawn = weighted_scores(y, p, weights[:, of_case])
+    scores = score(y, p)
+    intervals = {
+        name: _interval(name, getattr(scores, name), values, len(y), classes) for name, values in drawn.items()
     }
+    matrix = confusion_matrix(y.tolist(), p.argmax(axis=1).tolist(), p.shape[1])
+    return ScoreReport(scores, intervals, matrix, len(y), len(classes))
 
 
-def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
-    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+def patients_of(truth: IntArray, groups: Sequence[Hashable]) -> tuple[IntArray, IntArray]:
+    """(n,) the number of each case's patient, and (P,) the class that most of a patient's cases have."""
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    of_case = np.array([numbers[group] for group in groups], dtype=np.int64)
+    counts = np.zeros((len(numbers), int(truth.max()) + 1), dtype=np.int64)
+    np.add.at(counts, (of_case, truth), 1)
+    return of_case, counts.argmax(axis=1).astype(np.int64)
 
 
-def _kappa(counts: FloatArray) -> float:
-    """Quadratic-weighted (Cohen, Psychol. Bull. 70, 1968); NaN where truth and prediction are all one class."""
-    places = np.arange(len(counts))
-    weights = (places[:, None] - places[None, :]) ** 2.0
-    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
-    by_chance = float((weights * expected).sum())
-    return 1.0 - float((weights * counts).sum()) / by_chance if by_chance else float("nan")
+def to_unit(name: str, value: Figures) -> Figures:
+    """A metric, or drawn ones, on the scale from 0 to 1."""
+    low = LOWEST.get(name, 0.0)
+    return (value - low) / (1 - low)
 
 
-def _macro_auroc(truth: IntArray, probabilities: FloatArray) -> float:
-    areas = [auroc(probabilities[:, k], truth == k) for k in range(probabilities.shape[1])]
-    known = [area for area in areas if np.isfinite(area)]
-    return float(np.mean(known)) if known else float("nan")
+def from_unit(name: str, interval: Interval) -> Interval:
+    """An interval from 0 to 1 on the metric's own scale."""
+    low = LOWEST.get(name, 0.0)
+    return Interval(low + (1 - low) * interval.low, low + (1 - low) * interval.high)
+
+
+def counted_patients(name: str, classes: IntArray) -> float:
+    """How many patients stand behind a metric, from (P,) their classes.
+
+    All of them, where a patient weighs as much as any other; where a class weighs as much as any other, as many as
+    that leaves: of ten, ten and one patient, 7.5.
+    """
+    counts = np.unique(classes, return_counts=True)[1]
+    return float(len(counts) ** 2 / (1 / counts).sum()) if name in _BY_CLASS else float(len(classes))
+
+
+def _interval(name: str, value: float, drawn: FloatArray, cases: int, classes: IntArray) -> Interval:
+    known = drawn[np.isfinite(drawn)]
+    if len(known) < 2:
+        return UNKNOWN
+    counts = np.unique(classes, return_counts=True)[1]
+    patients = counted_patients(name, classes)
+    # What a class of one or two patients leaves to chance is hardly seen in draws of them.
+    most = patients if counts.min() < _FEW else float(cases)
+    variance = float(np.var(to_unit(name, known)))
+    return from_unit(name, score_interval(to_unit(name, value), variance, most, patients, patients - len(counts)))
+
+
+_FEW = 3

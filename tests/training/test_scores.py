@@ -53,17 +53,46 @@ def test_all_of_one_class_has_no_auroc_and_no_kappa() -> None:
     assert np.isnan(ours.kappa)
 
 
-def test_an_interval_covers_the_truth_as_often_as_it_says() -> None:
-    """Accuracy of a classifier that is right in 80 % of cases, over many cohorts."""
+@pytest.mark.parametrize("patients", [3, 6, 12, 24])
+def test_an_interval_covers_the_truth_as_often_as_it_says(patients: int) -> None:
+    """Accuracy of a classifier that is right in 90 % of cases, over many cohorts, however small."""
     random = np.random.default_rng(0)
     hits = 0
-    for seed in range(60):
-        truth = random.integers(0, 2, 100)
-        right = random.random(100) < 0.8
-        said = np.where(right, truth, 1 - truth)
-        report = score_with_intervals(truth, np.eye(2)[said], list(range(100)), rounds=200, seed=seed)
-        hits += report.intervals["accuracy"].low <= 0.8 <= report.intervals["accuracy"].high
-    assert 0.85 <= hits / 60 <= 1
+    for seed in range(100):
+        truth = np.arange(patients) % 3
+        said = np.where(random.random(patients) < 0.9, truth, (truth + 1) % 3)
+        report = score_with_intervals(truth, np.eye(3)[said], list(range(patients)), rounds=100, seed=seed)
+        hits += report.intervals["accuracy"].low <= 0.9 <= report.intervals["accuracy"].high
+    assert hits >= 88, "95 are promised; 88 and fewer are chance in one of two hundred"
+
+
+@pytest.mark.parametrize("patients", [1, 3, 30])
+def test_all_right_is_never_said_to_be_certain(patients: int) -> None:
+    truth = np.arange(patients * 2) // 2 % 3
+    report = score_with_intervals(truth, np.eye(3)[truth], [i // 2 for i in range(patients * 2)])
+    known = [one for one in report.intervals.values() if np.isfinite(one.low)]
+    assert known
+    assert all(one.low < 0.95 and one.high == pytest.approx(1) for one in known)
+    wide = report.intervals["accuracy"].low
+    assert wide < 0.4 if patients <= 3 else wide > 0.8
+
+
+def test_a_class_of_one_patient_widens_what_rests_on_it() -> None:
+    """Balanced accuracy counts its one patient as much as the twenty of another."""
+    truth = np.array([0] * 20 + [1] * 20 + [2])
+    said = truth.copy()
+    said[[0, 1, 20, 21]] = 2
+    report = score_with_intervals(truth, np.eye(3)[said], list(range(41)))
+    width = {name: one.high - one.low for name, one in report.intervals.items()}
+    assert width["balanced_accuracy"] > 1.5 * width["accuracy"]
+
+
+def test_kappa_rests_on_the_order_of_the_classes() -> None:
+    """The same answers: nearly right in one order of the classes, far off in another."""
+    truth = np.repeat([0, 1, 2], 10)
+    said = np.array([0, 1] * 10 + [2] * 10)
+    swapped = np.array([0, 2, 1])
+    assert score(truth, np.eye(3)[said]).kappa > score(swapped[truth], np.eye(3)[swapped[said]]).kappa + 0.2
 
 
 def test_images_of_one_patient_are_no_independent_witnesses() -> None:
@@ -74,7 +103,8 @@ def test_images_of_one_patient_are_no_independent_witnesses() -> None:
         np.repeat(truth, 10), np.repeat(p, 10, axis=0), [i // 10 for i in range(400)], rounds=400
     )
     assert (copies.cases, copies.groups) == (400, 40)
-    assert copies.intervals["accuracy"] == single.intervals["accuracy"]
+    same = single.intervals["accuracy"]
+    assert (copies.intervals["accuracy"].low, copies.intervals["accuracy"].high) == pytest.approx((same.low, same.high))
     alone = score_with_intervals(np.repeat(truth, 10), np.repeat(p, 10, axis=0), list(range(400)), rounds=400)
     width = {
         name: r.intervals["accuracy"].high - r.intervals["accuracy"].low for name, r in (("by", copies), ("no", alone))

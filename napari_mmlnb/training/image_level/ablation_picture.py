@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -13,7 +14,7 @@ _INK, _FAINT, _POINT = "#222222", "#DDDDDD", "#0077BB"
 
 
 def write_picture(path: Path, title: str, rows: Mapping[str, Estimate]) -> None:
-    """Write an SVG: one row an estimate, on an axis from 0 to 1."""
+    """Write an SVG: one row an estimate, on an axis from 0 to 1; no line where there is no interval."""
     bottom = _TOP + _ROW * len(rows)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{bottom + 40}" '
@@ -27,13 +28,15 @@ def write_picture(path: Path, title: str, rows: Mapping[str, Estimate]) -> None:
         parts.append(f'<text x="{x:.1f}" y="{bottom + 20}" text-anchor="middle">{tenth / 10:.1f}</text>')
     for number, (name, one) in enumerate(rows.items()):
         y = _TOP + _ROW * (number + 0.5)
-        low, high, mean = _x(one.interval.low), _x(one.interval.high), _x(one.mean)
         parts.append(f'<text x="16" y="{y + 4:.1f}">{escape(name)}</text>')
-        parts.append(
-            f'<line x1="{low:.1f}" y1="{y:.1f}" x2="{high:.1f}" y2="{y:.1f}" stroke="{_POINT}" stroke-width="3"/>'
-        )
-        parts.append(f'<circle cx="{mean:.1f}" cy="{y:.1f}" r="5" fill="{_POINT}"/>')
-        parts.append(f'<text x="{_WIDTH - _RIGHT + 16}" y="{y + 4:.1f}">{one.mean:.3f}</text>')
+        if isfinite(one.interval.low):
+            low, high = _x(one.interval.low), _x(one.interval.high)
+            parts.append(
+                f'<line x1="{low:.1f}" y1="{y:.1f}" x2="{high:.1f}" y2="{y:.1f}" stroke="{_POINT}" stroke-width="3"/>'
+            )
+        if isfinite(one.mean):
+            parts.append(f'<circle cx="{_x(one.mean):.1f}" cy="{y:.1f}" r="5" fill="{_POINT}"/>')
+            parts.append(f'<text x="{_WIDTH - _RIGHT + 16}" y="{y + 4:.1f}">{one.mean:.3f}</text>')
     path.write_text("\n".join([*parts, "</svg>", ""]), encoding="utf-8")
 
 

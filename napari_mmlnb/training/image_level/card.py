@@ -75,7 +75,7 @@ def write_card(
         "",
         f"## Measured on {cases_told(fused, patients_known)}",
         "",
-        *score_table(reports),
+        *score_table(reports, config.classes),
         "",
         *confusion_table(fused, config.classes),
         "",

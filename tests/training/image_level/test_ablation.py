@@ -12,8 +12,10 @@ import torch
 from napari_mmlnb.models.towers.image import build_image_tower
 from napari_mmlnb.models.towers.text import TEXT_TOWERS
 from napari_mmlnb.training.comparison import METRICS
-from napari_mmlnb.training.image_level.ablation import CLAIMS, ablate, told
+from napari_mmlnb.training.image_level.ablation import ablate
+from napari_mmlnb.training.image_level.ablation_result import told
 from napari_mmlnb.training.image_level.arms import ARMS
+from napari_mmlnb.training.image_level.claims import CLAIMS
 from napari_mmlnb.training.image_level.recipe import train_images
 from tests.training.image_level.made import configuration, image_folder
 
@@ -28,15 +30,23 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     return folder, lines
 
 
+def _no_nan(word: str) -> None:
+    pytest.fail(f"{word} is no JSON")
+
+
 def test_every_arm_has_every_metric_and_every_claim_a_verdict(made: tuple[Path, list[str]]) -> None:
     folder, lines = made
-    record = json.loads((folder / "out" / "ablation.json").read_text())
+    record = json.loads((folder / "out" / "ablation.json").read_text(), parse_constant=_no_nan)
     assert record["split"] == "patient"
     assert "patient" in lines[0]
     assert set(record["arms"]) == set(ARMS.names)
     assert all(set(metrics) == set(METRICS) for metrics in record["arms"].values())
     assert [claim["text"] for claim in record["claims"]] == [one.text for one in CLAIMS if one.worse.text is None]
-    assert all(claim["interval"]["low"] <= claim["interval"]["high"] for claim in record["claims"])
+    known = [claim["interval"] for claim in record["claims"] if claim["interval"]]
+    assert all(interval["low"] <= interval["high"] for interval in known)
+    assert {claim["verdict"] for claim in record["claims"]} == {"too few trainings for a verdict"}
+    assert any("too few trainings for a verdict: 2 of at least 5" in line for line in lines)
+    assert any("kappa (pd < d < ud)" in line for line in lines), "the order that kappa rests on"
     rows = list(csv.DictReader((folder / "out" / "ablation.csv").open(encoding="utf-8")))
     assert len(rows) == len(ARMS) * len(METRICS)
     assert (folder / "out" / "ablation.md").read_text().splitlines() == lines
@@ -66,11 +76,7 @@ def test_every_arm_can_be_trained_by_itself(arm: str, tmp_path: Path) -> None:
     config = configuration(image_folder(tmp_path / "data"), arm=arm, **SHORT)
     lines: list[str] = []
     folder = train_images(config, tmp_path, log=lines.append)
-
-    def no_nan(word: str) -> None:
-        pytest.fail(f"{word} is no JSON")
-
-    scores = json.loads((folder / "scores.json").read_text(), parse_constant=no_nan)
+    scores = json.loads((folder / "scores.json").read_text(), parse_constant=_no_nan)
     assert scores["fused"]["cases"] > 0
     has_gate = arm.startswith("prmf")
     assert (scores["gate_mean"] is not None) == has_gate

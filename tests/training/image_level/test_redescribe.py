@@ -10,7 +10,8 @@ import pytest
 
 from napari_mmlnb.describe.base import DescriberFacts, TileDescription
 from napari_mmlnb.errors import OutputError, RequestError
-from napari_mmlnb.training.image_level.ablation import CLAIMS, ablate
+from napari_mmlnb.training.image_level.ablation import ablate
+from napari_mmlnb.training.image_level.claims import CLAIMS
 from napari_mmlnb.training.image_level.redescribe import UNDESCRIBED, redescribe
 from napari_mmlnb.training.image_level.table import read_cases
 from tests.training.image_level.made import COLOURS, configuration, image_folder
@@ -76,7 +77,7 @@ def test_the_ablation_tells_generated_from_measured_text(folder: Path) -> None:
         "prmf-measured-text",
         "prmf-gate-last-untuned-text",
     }
-    assert tuple(claim for claim, _ in ablation.claims) == CLAIMS
+    assert tuple(one.claim for one in ablation.claims) == CLAIMS
 
 
 def test_texts_of_other_images_are_refused(folder: Path) -> None:
