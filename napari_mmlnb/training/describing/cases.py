@@ -72,9 +72,9 @@ def read_described(config: DescribingConfig, base: Path) -> DescribedCases:
 
 
 def _naming_a_class(cases: tuple[ImageCase, ...], words: ClassWords) -> list[str]:
-    """Rows that name a class, counted from 2 (the header is the first), each with the word."""
-    named = ((row, words.named(case.description)) for row, case in enumerate(cases, start=2))
-    return [f"row {row} ({word!r})" for row, word in named if word]
+    """Rows that name a class, by their line, each with the word."""
+    named = ((case.line, words.named(case.description)) for case in cases)
+    return [f"line {line} ({word!r})" for line, word in named if word]
 
 
 def _split(config: DescribingConfig, cases: tuple[ImageCase, ...]) -> Split:

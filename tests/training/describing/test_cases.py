@@ -29,8 +29,8 @@ def _read(folder: Path, **changes: object):
         (lambda row: row.update({"class": "xx"}), "none of pd, d, ud"),
         (lambda row: row.update(description=" "), "no description"),
         (lambda row: row.update(patient=""), "name no patient"),
-        (lambda row: row.update(description="Poorly-differentiated cells."), r"row 3 \('Poorly-differentiated'\)"),
-        (lambda row: row.update(description="Looks like PD."), r"row 3 \('PD'\)"),
+        (lambda row: row.update(description="Poorly-differentiated cells."), r"line 3 \('Poorly-differentiated'\)"),
+        (lambda row: row.update(description="Looks like PD."), r"line 3 \('PD'\)"),
     ],
     ids=["missing file", "unknown class", "empty", "no patient", "names its class", "names its class in short"],
 )
