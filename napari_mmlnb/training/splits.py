@@ -143,7 +143,9 @@ def _fold(folds: Any, classes: Rows, groups: npt.NDArray[np.str_], names: Sequen
     )
 
 
-def split_as_given(parts: Sequence[str], patients: Sequence[str]) -> Split:
+def split_as_given(
+    parts: Sequence[str], patients: Sequence[str], classes: Sequence[int] = (), class_names: Sequence[str] = ()
+) -> Split:
     """The split that the table names, checked.
 
     Parameters
@@ -152,14 +154,20 @@ def split_as_given(parts: Sequence[str], patients: Sequence[str]) -> Split:
         (n,) "train", "selection" or "report".
     patients : sequence of str
         (n,).
+    classes : sequence of int
+        (n,) class numbers; without them nobody looks whether each part has every class.
+    class_names : sequence of str
+        For messages.
 
     Raises
     ------
     RequestError
-        If a part is unknown or empty, or a patient is in two of them.
+        If a part is unknown or empty or lacks a class, or a patient is in two of them.
     """
     known = ("train", "selection", "report")
     check_parts(parts, patients, known)
+    if len(classes) > 0:
+        check_classes(parts, classes, class_names, known)
     rows = np.asarray(parts)
     return Split("given", *(np.flatnonzero(rows == name).astype(np.int64) for name in known))
 
@@ -196,6 +204,56 @@ def check_parts(parts: Sequence[str], patients: Sequence[str], known: Sequence[s
             "been learned.",
             "Put all that is of a patient into one part.",
         )
+
+
+def check_classes(
+    parts: Sequence[str], classes: Sequence[int], class_names: Sequence[str], known: Sequence[str]
+) -> None:
+    """Refuse a split in which a part lacks a class: it could not be learned, or not be judged.
+
+    Parameters
+    ----------
+    parts : sequence of str
+        (n,).
+    classes : sequence of int
+        (n,) class numbers.
+    class_names : sequence of str
+        For the message.
+    known : sequence of str
+        The parts that there must be.
+
+    Raises
+    ------
+    RequestError
+        With the first part and class.
+    """
+    found = set(zip(parts, classes, strict=True))
+    for part in known:
+        for number, name in enumerate(class_names):
+            if (part, number) not in found:
+                raise RequestError(
+                    f"The split has nothing of the class {name} in the part {part}.",
+                    f"Every part needs every class, so a class needs at least {len(known)} patients.",
+                )
+
+
+def unused_split_note(parts: Sequence[str], split: str) -> str:
+    """What a log should say of a column `split` that is filled and not asked for; empty where all is well.
+
+    Parameters
+    ----------
+    parts : sequence of str
+        (n,) as the table has them; empty where it does not say.
+    split : str
+        As the configuration has it.
+    """
+    filled = sum(bool(part) for part in parts)
+    if split == "given" or not filled:
+        return ""
+    return (
+        f"the table's column split is filled in {filled} of {len(parts)} rows and is not used: the configuration says "
+        f"split: {split}; to use it, write split: given"
+    )
 
 
 def split_as_published(count: int) -> Split:

@@ -15,6 +15,7 @@ from napari_mmlnb.training.splits import (
     split_as_published,
     split_by_patient,
     split_slides,
+    unused_split_note,
 )
 
 NAMES = ("ud", "pd", "d")
@@ -81,6 +82,20 @@ def test_a_split_that_tears_a_patient_apart_is_refused_without_naming_anybody() 
 def test_a_split_with_strange_or_missing_parts_is_refused(parts: list[str], said: str) -> None:
     with pytest.raises(RequestError, match=said):
         split_as_given(parts, [str(i) for i in range(len(parts))])
+
+
+def test_every_given_part_needs_every_class() -> None:
+    parts, patients = ["train", "selection", "report"] * 2, list("abcdef")
+    assert split_as_given(parts, patients, [0, 0, 0, 1, 1, 1], ("pd", "d")).report.tolist() == [2, 5]
+    with pytest.raises(RequestError, match="nothing of the class d in the part report") as caught:
+        split_as_given(parts, patients, [0, 0, 0, 1, 1, 0], ("pd", "d"))
+    assert "at least 3 patients" in caught.value.remedy
+
+
+def test_a_column_that_is_not_used_is_told() -> None:
+    assert "filled in 2 of 3 rows and is not used" in unused_split_note(["train", "", "report"], "patient")
+    assert unused_split_note(["train", "report"], "given") == ""
+    assert unused_split_note(["", ""], "patient") == ""
 
 
 def test_the_published_split_says_what_it_is() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import unicodedata
 
 _NOTHING = frozenset(
-    "na nan nil null none void empty missing undefined unknown nodescription notavailable notapplicable tbd todo".split()
+    {"na", "nan", "nil", "null", "none", "void", "empty", "missing", "undefined", "unknown", "tbd", "todo"}
+    | {"nodescription", "notavailable", "notapplicable"}
 )
 """What programs and people write where there is nothing, without signs and blanks: NaN, n/a, <NA>, #N/A, None."""
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from napari_mmlnb.training.class_column import class_counts_note, class_labels
 from napari_mmlnb.training.csv_table import Row, read_table, refuse
+from napari_mmlnb.training.describing.class_words import ClassWords, refuse_named, usual_classes
 from napari_mmlnb.training.image_level.descriptions import is_description
 from napari_mmlnb.training.image_level.doubles import refuse_doubles
 from napari_mmlnb.training.patients import patient_names
 
 NEEDED = ("file_name", "description", "class")
 PART = "split"
+Naming = Literal["refuse", "allow"]
+"""What becomes of descriptions that name a class."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,9 @@ class ImageCase:
     told_class: str = field(default="", compare=False)
 
 
-def read_cases(table: Path, images: Path, class_ids: Sequence[str]) -> tuple[ImageCase, ...]:
+def read_cases(
+    table: Path, images: Path, class_ids: Sequence[str], class_words: Naming = "refuse"
+) -> tuple[ImageCase, ...]:
     """Read a table and check all of it, before anything is learned from it.
 
     Parameters
@@ -61,6 +67,9 @@ def read_cases(table: Path, images: Path, class_ids: Sequence[str]) -> tuple[Ima
         Folder that `file_name` counts from.
     class_ids : sequence of str
         The classes; a row names one, or, if all rows do, its number in this order.
+    class_words : str
+        "refuse" a table whose descriptions name a class, by id or by the label that the id usually has: a network that
+        reads the answer learns nothing else, and the published texts do not have it. Or "allow" them.
 
     Returns
     -------
@@ -72,7 +81,7 @@ def read_cases(table: Path, images: Path, class_ids: Sequence[str]) -> tuple[Ima
     RequestError
         If the table cannot be read, lacks a column, has no rows, names files that are missing, outside of the folder or
         there twice (under whatever names), classes that are unknown, patients that differ in small and capital letters
-        only, or descriptions that say nothing. Rows are told by their line.
+        only, or descriptions that say nothing or name a class. Rows are told by their line.
     """
     rows = read_table(table, NEEDED)
     refuse(
@@ -83,6 +92,9 @@ def read_cases(table: Path, images: Path, class_ids: Sequence[str]) -> tuple[Ima
         "Describe them, or leave them out.",
     )
     labels = class_labels(rows, class_ids, table)
+    if class_words == "refuse":
+        texts = [(row.line, row["description"]) for row in rows]
+        refuse_named(texts, ClassWords(usual_classes(class_ids)), table)
     check_files(rows, images, table)
     patients = patient_names(rows, table)
     return tuple(
@@ -125,6 +137,13 @@ def check_files(rows: Sequence[Row], images: Path, table: Path) -> None:
         "Is the folder of images the right one, and does the column file_name hold names of files?",
     )
     refuse_doubles(rows, [paths[row["file_name"]] for row in rows], table)
+
+
+def naming_note(cases: Sequence[ImageCase], class_ids: Sequence[str]) -> str:
+    """How many descriptions name a class, for log and card where that was allowed; empty where none does."""
+    words = ClassWords(usual_classes(class_ids))
+    naming = sum(bool(words.named(case.description)) for case in cases)
+    return f"{naming} of {len(cases)} descriptions name a class, which was allowed" if naming else ""
 
 
 def counts_note(cases: Sequence[ImageCase], class_ids: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from napari_mmlnb.training.csv_table import Row, read_table, refuse
 from napari_mmlnb.training.patients import patient_names
 from napari_mmlnb.training.slide_level.cohort import Cohort, CohortSlide
 from napari_mmlnb.training.slide_level.config import SlideCohortConfig
-from napari_mmlnb.training.splits import SLIDE_PARTS, SlidePart, check_parts, split_slides
+from napari_mmlnb.training.splits import SLIDE_PARTS, check_classes, check_parts, split_slides, unused_split_note
 
 NEEDED = ("slide", "class", "patient")
 MPP, PART = "mpp", "split"
@@ -135,7 +135,10 @@ def read_cohort(
         parts = tuple(part for case in cases for part in SLIDE_PARTS if part == case.part)
     else:
         parts = split_slides([case.label for case in cases], patients, class_ids, seed)
-    _check_parts(parts, cases, class_ids, table)
+    check_classes(parts, [case.label for case in cases], class_ids, SLIDE_PARTS)
+    unused = unused_split_note([case.part for case in cases], config.split)
+    if unused:
+        log(unused)
     contents = _check_slides(cases, table)
     counts = Counter(parts)
     told = ", ".join(f"{counts[part]} {part}" for part in SLIDE_PARTS)
@@ -155,20 +158,6 @@ def read_cohort(
         f"(split: {config.split}). No patient is in two parts."
     )
     return Cohort(slides, card, real=True)
-
-
-def _check_parts(
-    parts: tuple[SlidePart, ...], cases: tuple[SlideCase, ...], class_ids: tuple[str, ...], table: Path
-) -> None:
-    """Refuse a split in which a part lacks a class: it could not be learned, or not be judged."""
-    found = set(zip(parts, (case.label for case in cases), strict=True))
-    missing = [(part, c) for part in SLIDE_PARTS for number, c in enumerate(class_ids) if (part, number) not in found]
-    if missing:
-        part, name = missing[0]
-        raise RequestError(
-            f"The split of {table.name} has no slide of the class {name} in the part {part}.",
-            "Every part needs every class, so a class needs at least four patients.",
-        )
 
 
 def _check_slides(cases: tuple[SlideCase, ...], table: Path) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from napari_mmlnb.errors import RequestError
-from napari_mmlnb.training.image_level.table import counts_note, read_cases
+from napari_mmlnb.training.image_level.table import counts_note, naming_note, read_cases
 
 CLASSES = ("pd", "d", "ud")
 GOOD = 'file_name,description,class\na.png,Small round cells.,pd\nsub/b.png,"Ganglion cells, many.",d\n'
@@ -89,7 +89,7 @@ def test_many_wrong_rows_are_counted_and_three_are_shown(images: Path) -> None:
 
 @pytest.mark.parametrize("text", ["nan", "NULL", "n/a", "None", ".", "\u200b", "#N/A", "<NA>", "123", "- "])
 def test_words_for_nothing_are_no_description(images: Path, text: str) -> None:
-    with pytest.raises(RequestError, match="1 of 3 rows of table.csv have no description: line 4"):
+    with pytest.raises(RequestError, match=r"1 of 3 rows of table\.csv have no description: line 4"):
         _read(images, f"{GOOD}c.png,{text},pd\n")
 
 
@@ -127,3 +127,23 @@ def test_a_patient_spelled_in_two_ways_is_one(images: Path) -> None:
     with pytest.raises(RequestError, match="such as the one of lines 2, 3") as caught:
         _read(images, text.replace("u\u0308", "U\u0308"))
     assert "ller" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Diagnosis: poorly differentiated neuroblastoma (PD).", "Subtype: D.", "An undifferentiated tumour.", "PDNB."],
+)
+def test_a_label_reader_is_not_trained(images: Path, text: str) -> None:
+    with pytest.raises(RequestError, match=r"1 of 3 descriptions in table.csv name a class: line 4 \(") as caught:
+        _read(images, f"{GOOD}c.png,{text},pd\n")
+    assert "class_words: allow" in caught.value.remedy
+    cases = read_cases(images.parent / "table.csv", images, CLASSES, class_words="allow")
+    assert naming_note(cases, CLASSES).startswith("1 of 3 descriptions name a class")
+    assert naming_note(cases[:2], CLASSES) == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["Differentiating neuroblasts are present.", "Undifferentiated mesenchymal stroma.", "PD-L1 is negative."]
+)
+def test_findings_may_be_described(images: Path, text: str) -> None:
+    assert _read(images, f"{GOOD}c.png,{text},pd\n")[2].description == text
