@@ -21,6 +21,10 @@ SLIDE_PARTS: tuple[SlidePart, ...] = ("train", "selection", "calibration", "repo
 _CUTS: tuple[tuple[SlidePart, int], ...] = (("report", 5), ("calibration", 5), ("selection", 6))
 """Each takes one of so many parts of what the ones before have left: 20, 16, 11 and 53 % of the patients."""
 
+FEW_SLIDE_PATIENTS = 9
+"""With fewer of a class these cuts would be coarser for all classes."""
+_TRIES = 50
+
 PUBLISHED_SEED = 2024
 PUBLISHED_SHARE = 0.2
 
@@ -48,6 +52,9 @@ def split_by_patient(
 ) -> Split:
     """A part of all patients to report on, one to select on, the others to learn from; classes in like shares.
 
+    Where a class has fewer patients than `parts`, and another has twice as many, each class is cut by itself: at least
+    one patient of the rare class in each part, and the usual shares of the others.
+
     Parameters
     ----------
     classes : sequence of int
@@ -71,6 +78,9 @@ def split_by_patient(
     y, groups = np.asarray(classes, dtype=np.int64), np.asarray(patients)
     counts = _patients(y, groups, class_names, FEWEST_PATIENTS, "to learn, to select and to report on")
     folds = min(parts, *counts)
+    if _is_rare(counts, parts):
+        report, selection, train = _cut_classes(y, groups, class_names, (1 / parts, 1 / parts), seed)
+        return Split("patient", train, selection, report)
     report, rest = _fold(StratifiedGroupKFold(folds, shuffle=True, random_state=seed), y, groups, class_names)
     inner = StratifiedGroupKFold(max(2, folds - 1), shuffle=True, random_state=seed)
     selection, train = (rest[rows] for rows in _fold(inner, y[rest], groups[rest], class_names))
@@ -81,6 +91,8 @@ def split_slides(
     classes: Sequence[int], patients: Sequence[str], class_names: Sequence[str], seed: int
 ) -> tuple[SlidePart, ...]:
     """The part of each slide; a patient's slides are all in one, and every part has every class.
+
+    Where a class has few patients, and another has twice as many, each class is cut by itself.
 
     The report is cut off first and the calibration next, so that nothing is chosen or fitted on what is reported, and
     limits are learned on slides that chose nothing.
@@ -104,7 +116,9 @@ def split_slides(
     from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 - the extra `train`
 
     y, groups = np.asarray(classes, dtype=np.int64), np.asarray(patients)
-    _patients(y, groups, class_names, len(SLIDE_PARTS), "to learn, to select, to calibrate and to report on")
+    counts = _patients(y, groups, class_names, len(SLIDE_PARTS), "to learn, to select, to calibrate and to report on")
+    if _is_rare(counts, FEW_SLIDE_PATIENTS):
+        return _cut_slides(y, groups, class_names, seed)
     parts: list[SlidePart] = ["train"] * len(y)
     rest = np.arange(len(y))
     for name, of in _CUTS:
@@ -115,6 +129,55 @@ def split_slides(
             parts[row] = name
         rest = np.sort(rest[kept])
     return tuple(parts)
+
+
+def _is_rare(counts: Sequence[int], least: int) -> bool:
+    """Whether a class has so few patients, of so uneven ones, that common folds would be too coarse for the others."""
+    return min(counts) < least and max(counts) >= 2 * min(counts)
+
+
+def _cut_slides(
+    classes: Rows, groups: npt.NDArray[np.str_], class_names: Sequence[str], seed: int
+) -> tuple[SlidePart, ...]:
+    """The parts of slides, cut class by class in the shares of `_CUTS`."""
+    left, shares = 1.0, []
+    for _, of in _CUTS:
+        shares.append(left / of)
+        left -= shares[-1]
+    parts: list[SlidePart] = ["train"] * len(classes)
+    for (name, _), rows in zip(_CUTS, _cut_classes(classes, groups, class_names, shares, seed), strict=False):
+        for row in rows.tolist():
+            parts[row] = name
+    return tuple(parts)
+
+
+def _cut_classes(
+    classes: Rows, groups: npt.NDArray[np.str_], names: Sequence[str], shares: Sequence[float], seed: int
+) -> list[Rows]:
+    """Rows of a part for each share, and of the rest: shares of each class's patients, at least one of them.
+
+    A patient with several classes is drawn for the rarest of them, and is whole.
+    """
+    of_class = [sorted(set(groups[classes == number].tolist())) for number in range(len(names))]
+    for attempt in range(_TRIES):
+        random = np.random.default_rng([seed, attempt])
+        part_of: dict[str, int] = {}
+        for patients in sorted(of_class, key=len):
+            free = [patient for patient in patients if patient not in part_of]
+            order = [free[i] for i in random.permutation(len(free))]
+            for part, share in enumerate(shares):
+                there = sum(part_of.get(patient) == part for patient in patients)
+                wanted = max(0, max(1, round(share * len(patients))) - there)
+                part_of |= dict.fromkeys(order[:wanted], part)
+                order = order[wanted:]
+            part_of |= dict.fromkeys(order, len(shares))
+        where = np.array([part_of[group] for group in groups.tolist()], dtype=np.int64)
+        if len(set(zip(where.tolist(), classes.tolist(), strict=True))) == (len(shares) + 1) * len(names):
+            return [np.flatnonzero(where == part).astype(np.int64) for part in range(len(shares) + 1)]
+    raise RequestError(
+        "The patients cannot be split so that every part has every class.",
+        "Some class has few patients, and these have other classes too; add patients, or try another seed.",
+    )
 
 
 def _patients(
