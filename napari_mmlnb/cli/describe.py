@@ -19,16 +19,23 @@ from napari_mmlnb.cli.progress import stdout_kept_clean, tell
 def command(table: Path, images: Path | None, describer: str, mpp: float, steady: bool, out: Path) -> None:
     """Write a copy of TABLE (CSV) to --out whose descriptions are a describer's, one an image.
 
-    The describer sees the images alone, never their classes.
+    The describer sees the images alone, never their classes, and sentences that name a class are left out. What was
+    stopped goes on with the same command; until then its rows are in OUT.partial.
     """
     from napari_mmlnb.describe.prompt import STEADY, Generation
     from napari_mmlnb.describe.registry import DescriberRequest, create_describer
-    from napari_mmlnb.training.image_level.redescribe import redescribe
+    from napari_mmlnb.training.image_level.described_rows import folder_state
+    from napari_mmlnb.training.image_level.redescribe import names_of_classes, redescribe
 
+    forbidden = names_of_classes(table)
     generation = STEADY if steady else Generation()
-    speaker = create_describer(describer, DescriberRequest(generation=generation))
+    speaker = create_describer(describer, DescriberRequest(generation=generation, forbidden=forbidden))
+    folder = Path(describer).resolve()
+    settings = (describer, generation, forbidden, folder_state(folder) if folder.is_dir() else "")
     with stdout_kept_clean():
-        done = redescribe(table, images or table.parent / "images", out, speaker, um_per_px=mpp, log=tell)
+        done = redescribe(
+            table, images or table.parent / "images", out, speaker, um_per_px=mpp, log=tell, settings=settings
+        )
     click.echo(f"{done.images} images described by {describer}: {out}")
     if done.undescribed:
         click.echo(f"Nothing was said of {done.undescribed} of them that could be kept.")
