@@ -74,18 +74,20 @@ def read_table(table: Path, needed: Sequence[str]) -> list[Row]:
 
 def _records(text: str, table: Path, needed: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
     """Header and rows as they are written, each with the line that it begins in; those without a value are left out."""
-    first, _, others = text.partition("\n")
+    first, second = [*(line for line in text.split("\n") if line.strip()), "", ""][:2]
     first = first.strip("\r ").lower()
     declared = first.startswith(_DECLARED)
     separator = first.removeprefix(_DECLARED) if declared else ""
     if len(separator) != 1:
-        separator = _separator(others.partition("\n")[0] if declared else first, needed)
+        separator = _separator(second if declared else first, needed)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     line = 1
     try:
         for values in reader:
-            if any(value.strip() for value in values) and not (declared and line == 1):
-                yield line, values
+            if any(value.strip() for value in values):
+                if not declared:
+                    yield line, values
+                declared = False
             line = reader.line_num + 1
     except csv.Error as error:
         raise RequestError(

@@ -29,8 +29,20 @@ def _read(folder: Path, text: str) -> list[Row]:
         '"file_name";"class"\n"a.png";"pd"\n',
         ",file_name,class\n0,a.png,pd\n",
         "file_name,class\na.png,pd\n,\n",
+        "\nfile_name;class\n\na.png;pd\n",
     ],
-    ids=["commas", "semicolons", "tabs", "sep=;", "sep=tab", "blanks and capitals", "quoted", "index", "empty row"],
+    ids=[
+        "commas",
+        "semicolons",
+        "tabs",
+        "sep=;",
+        "sep=tab",
+        "blanks and capitals",
+        "quoted",
+        "index",
+        "empty row",
+        "empty lines",
+    ],
 )
 def test_what_spreadsheets_write_is_read(tmp_path: Path, text: str) -> None:
     assert _read(tmp_path, text) == [{"file_name": "a.png", "class": "pd"}]

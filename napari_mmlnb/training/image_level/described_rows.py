@@ -62,7 +62,7 @@ class DescribedRows:
                 raise OutputError(
                     path, "it is there, and not of this table, describer and settings; delete it to begin anew"
                 )
-            self.kept = [_row(line) for line in lines[1:]]
+            self.kept = [_row(line, path) for line in lines[1:]]
             self._file: IO[bytes] = path.open("r+b" if there else "xb")
             self._file.truncate(len(whole))
             self._file.seek(len(whole))
@@ -83,9 +83,12 @@ class DescribedRows:
         self._file.close()
 
 
-def _row(line: str) -> DescribedRow:
-    content = json.loads(line)
-    return DescribedRow(content["text"], tuple(content["faults"]))
+def _row(line: str, path: Path) -> DescribedRow:
+    try:
+        content = json.loads(line)
+        return DescribedRow(content["text"], tuple(content["faults"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise OutputError(path, "it is there, and damaged; delete it to begin anew") from error
 
 
 def folder_state(folder: Path) -> tuple[tuple[str, int, int], ...]:

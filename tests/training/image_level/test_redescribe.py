@@ -151,6 +151,15 @@ def test_what_another_describing_left_is_not_gone_on_with_and_not_lost(folder: P
     assert (folder / "new.csv.partial").read_bytes() == kept
 
 
+def test_damaged_rows_are_not_gone_on_with(folder: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        _again(folder, describer=Stopped(4))
+    with (folder / "new.csv.partial").open("ab") as file:
+        file.write(b"nothing of ours\n")
+    with pytest.raises(OutputError, match="damaged; delete it"):
+        _again(folder)
+
+
 def test_no_file_of_the_user_is_replaced(folder: Path) -> None:
     (folder / "new.partial").write_text("mine", encoding="utf-8")
     _again(folder)
