@@ -10,6 +10,9 @@
    cells") or straight after them ("cells that are differentiating"). Said of anything else (tumour, neuroblastoma,
    subtype, "this is differentiating") it states the class.
 5. Any other name states it of cells too ("undifferentiated cells"): it says of them what the class says of the tumour.
+   Only of mesenchyme, which is no tumour here, it does not ("undifferentiated mesenchymal stroma").
+6. A past participle may be cut short before a full stop ("poorly diff.", "undiff."), and a short id may be joined to NB
+   for neuroblastoma ("PDNB"). PD-1 and PD-L1 are proteins.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ _HYPHENS = re.compile("[-_\u00ad\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
 _WORD = re.compile(r"[^\W_]+|[^\w\s]")
 _ENDINGS = ("iation", "iating", "iated", "iate", "ation", "ating", "ated", "ate", "ion", "ing", "ed", "ly", "s")
 _LEAST_STEM = 4
+_PROTEINS = re.compile(rf"(?<!\w)pd(?:{_HYPHENS.pattern})?(?:1|l[12])(?!\w)")
+_LONGEST_ID, _DISEASE = 3, "nb"
 
 
 def _set(text: str) -> frozenset[str]:
@@ -49,6 +54,7 @@ _KINDS_OF_CELLS = _set(
     """
 )
 """Words that may stand between the participle and the cells."""
+_MESENCHYME = _set("mesenchyme mesenchymal")
 _VERBS = _set("is are was were appear appears seem seems look looks be to that which partly focally not")
 
 
@@ -79,15 +85,30 @@ def _names(forbidden: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
 
 def _states(words: Sequence[str], name: tuple[str, ...]) -> bool:
     if len(name) > 1:
-        bare = [_stem(word) for word in words if word.isalnum()]
-        sought = [_stem(word) for word in name]
-        return any(bare[i : i + len(sought)] == sought for i in range(len(bare) - len(sought) + 1))
-    places = [i for i, word in enumerate(words) if word == name[0]]
-    if len(name[0]) == 1:
+        bare = [place for place, word in enumerate(words) if word.isalnum()]
+        runs = (bare[i : i + len(name)] for i in range(len(bare) - len(name) + 1))
+        return any(all(_is_form(words, at, part) for at, part in zip(run, name, strict=True)) for run in runs)
+    only = name[0]
+    if len(only) <= _LONGEST_ID and only + _DISEASE in words:
+        return True
+    places = [i for i, word in enumerate(words) if word == only or _is_cut(words, i, only)]
+    if len(only) == 1:
         return any(_follows_class_noun(words, place) for place in places)
-    if name[0].endswith("ing"):
+    if only.endswith("ing"):
         return any(not _of_cells(words, place) for place in places)
-    return bool(places)
+    return any(not set(words[place + 1 : place + 2]) & _MESENCHYME for place in places)
+
+
+def _is_form(words: Sequence[str], place: int, part: str) -> bool:
+    """Whether the word there is this one, with any ending or cut short."""
+    return _stem(words[place]) == _stem(part) or _is_cut(words, place, part)
+
+
+def _is_cut(words: Sequence[str], place: int, participle: str) -> bool:
+    """Whether the word there is this past participle, cut short before a full stop."""
+    word = words[place]
+    whole = participle.endswith("ed") and participle.startswith(word) and len(word) >= _LEAST_STEM
+    return whole and word != participle and "." in words[place + 1 : place + 2]
 
 
 def _follows_class_noun(words: Sequence[str], place: int) -> bool:
@@ -115,9 +136,10 @@ def _words(text: str) -> list[str]:
 
 
 def _folded(text: str) -> str:
-    """Without case, accents of compatibility, and characters that are not seen."""
+    """Without case, accents of compatibility, characters that are not seen, and proteins that look like a class."""
     plain = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(c for c in plain if unicodedata.category(c) != "Cf" or c == "\u00ad")
+    seen = "".join(c for c in plain if unicodedata.category(c) != "Cf" or c == "\u00ad")
+    return _PROTEINS.sub(" ", seen)
 
 
 def _stem(word: str) -> str:

@@ -21,6 +21,10 @@ SLIDE_PARTS: tuple[SlidePart, ...] = ("train", "selection", "calibration", "repo
 _CUTS: tuple[tuple[SlidePart, int], ...] = (("report", 5), ("calibration", 5), ("selection", 6))
 """Each takes one of so many parts of what the ones before have left: 20, 16, 11 and 53 % of the patients."""
 
+FEW_SLIDE_PATIENTS = 9
+"""With fewer of a class these cuts would be coarser for all classes."""
+_TRIES = 50
+
 PUBLISHED_SEED = 2024
 PUBLISHED_SHARE = 0.2
 
@@ -48,6 +52,9 @@ def split_by_patient(
 ) -> Split:
     """A part of all patients to report on, one to select on, the others to learn from; classes in like shares.
 
+    Where a class has fewer patients than `parts`, and another has twice as many, each class is cut by itself: at least
+    one patient of the rare class in each part, and the usual shares of the others.
+
     Parameters
     ----------
     classes : sequence of int
@@ -71,6 +78,9 @@ def split_by_patient(
     y, groups = np.asarray(classes, dtype=np.int64), np.asarray(patients)
     counts = _patients(y, groups, class_names, FEWEST_PATIENTS, "to learn, to select and to report on")
     folds = min(parts, *counts)
+    if _is_rare(counts, parts):
+        report, selection, train = _cut_classes(y, groups, class_names, (1 / parts, 1 / parts), seed)
+        return Split("patient", train, selection, report)
     report, rest = _fold(StratifiedGroupKFold(folds, shuffle=True, random_state=seed), y, groups, class_names)
     inner = StratifiedGroupKFold(max(2, folds - 1), shuffle=True, random_state=seed)
     selection, train = (rest[rows] for rows in _fold(inner, y[rest], groups[rest], class_names))
@@ -81,6 +91,8 @@ def split_slides(
     classes: Sequence[int], patients: Sequence[str], class_names: Sequence[str], seed: int
 ) -> tuple[SlidePart, ...]:
     """The part of each slide; a patient's slides are all in one, and every part has every class.
+
+    Where a class has few patients, and another has twice as many, each class is cut by itself.
 
     The report is cut off first and the calibration next, so that nothing is chosen or fitted on what is reported, and
     limits are learned on slides that chose nothing.
@@ -104,7 +116,9 @@ def split_slides(
     from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415 - the extra `train`
 
     y, groups = np.asarray(classes, dtype=np.int64), np.asarray(patients)
-    _patients(y, groups, class_names, len(SLIDE_PARTS), "to learn, to select, to calibrate and to report on")
+    counts = _patients(y, groups, class_names, len(SLIDE_PARTS), "to learn, to select, to calibrate and to report on")
+    if _is_rare(counts, FEW_SLIDE_PATIENTS):
+        return _cut_slides(y, groups, class_names, seed)
     parts: list[SlidePart] = ["train"] * len(y)
     rest = np.arange(len(y))
     for name, of in _CUTS:
@@ -115,6 +129,55 @@ def split_slides(
             parts[row] = name
         rest = np.sort(rest[kept])
     return tuple(parts)
+
+
+def _is_rare(counts: Sequence[int], least: int) -> bool:
+    """Whether a class has so few patients, of so uneven ones, that common folds would be too coarse for the others."""
+    return min(counts) < least and max(counts) >= 2 * min(counts)
+
+
+def _cut_slides(
+    classes: Rows, groups: npt.NDArray[np.str_], class_names: Sequence[str], seed: int
+) -> tuple[SlidePart, ...]:
+    """The parts of slides, cut class by class in the shares of `_CUTS`."""
+    left, shares = 1.0, []
+    for _, of in _CUTS:
+        shares.append(left / of)
+        left -= shares[-1]
+    parts: list[SlidePart] = ["train"] * len(classes)
+    for (name, _), rows in zip(_CUTS, _cut_classes(classes, groups, class_names, shares, seed), strict=False):
+        for row in rows.tolist():
+            parts[row] = name
+    return tuple(parts)
+
+
+def _cut_classes(
+    classes: Rows, groups: npt.NDArray[np.str_], names: Sequence[str], shares: Sequence[float], seed: int
+) -> list[Rows]:
+    """Rows of a part for each share, and of the rest: shares of each class's patients, at least one of them.
+
+    A patient with several classes is drawn for the rarest of them, and is whole.
+    """
+    of_class = [sorted(set(groups[classes == number].tolist())) for number in range(len(names))]
+    for attempt in range(_TRIES):
+        random = np.random.default_rng([seed, attempt])
+        part_of: dict[str, int] = {}
+        for patients in sorted(of_class, key=len):
+            free = [patient for patient in patients if patient not in part_of]
+            order = [free[i] for i in random.permutation(len(free))]
+            for part, share in enumerate(shares):
+                there = sum(part_of.get(patient) == part for patient in patients)
+                wanted = max(0, max(1, round(share * len(patients))) - there)
+                part_of |= dict.fromkeys(order[:wanted], part)
+                order = order[wanted:]
+            part_of |= dict.fromkeys(order, len(shares))
+        where = np.array([part_of[group] for group in groups.tolist()], dtype=np.int64)
+        if len(set(zip(where.tolist(), classes.tolist(), strict=True))) == (len(shares) + 1) * len(names):
+            return [np.flatnonzero(where == part).astype(np.int64) for part in range(len(shares) + 1)]
+    raise RequestError(
+        "The patients cannot be split so that every part has every class.",
+        "Some class has few patients, and these have other classes too; add patients, or try another seed.",
+    )
 
 
 def _patients(
@@ -143,7 +206,9 @@ def _fold(folds: Any, classes: Rows, groups: npt.NDArray[np.str_], names: Sequen
     )
 
 
-def split_as_given(parts: Sequence[str], patients: Sequence[str]) -> Split:
+def split_as_given(
+    parts: Sequence[str], patients: Sequence[str], classes: Sequence[int] = (), class_names: Sequence[str] = ()
+) -> Split:
     """The split that the table names, checked.
 
     Parameters
@@ -152,14 +217,20 @@ def split_as_given(parts: Sequence[str], patients: Sequence[str]) -> Split:
         (n,) "train", "selection" or "report".
     patients : sequence of str
         (n,).
+    classes : sequence of int
+        (n,) class numbers; without them nobody looks whether each part has every class.
+    class_names : sequence of str
+        For messages.
 
     Raises
     ------
     RequestError
-        If a part is unknown or empty, or a patient is in two of them.
+        If a part is unknown or empty or lacks a class, or a patient is in two of them.
     """
     known = ("train", "selection", "report")
     check_parts(parts, patients, known)
+    if len(classes) > 0:
+        check_classes(parts, classes, class_names, known)
     rows = np.asarray(parts)
     return Split("given", *(np.flatnonzero(rows == name).astype(np.int64) for name in known))
 
@@ -196,6 +267,56 @@ def check_parts(parts: Sequence[str], patients: Sequence[str], known: Sequence[s
             "been learned.",
             "Put all that is of a patient into one part.",
         )
+
+
+def check_classes(
+    parts: Sequence[str], classes: Sequence[int], class_names: Sequence[str], known: Sequence[str]
+) -> None:
+    """Refuse a split in which a part lacks a class: it could not be learned, or not be judged.
+
+    Parameters
+    ----------
+    parts : sequence of str
+        (n,).
+    classes : sequence of int
+        (n,) class numbers.
+    class_names : sequence of str
+        For the message.
+    known : sequence of str
+        The parts that there must be.
+
+    Raises
+    ------
+    RequestError
+        With the first part and class.
+    """
+    found = set(zip(parts, classes, strict=True))
+    for part in known:
+        for number, name in enumerate(class_names):
+            if (part, number) not in found:
+                raise RequestError(
+                    f"The split has nothing of the class {name} in the part {part}.",
+                    f"Every part needs every class, so a class needs at least {len(known)} patients.",
+                )
+
+
+def unused_split_note(parts: Sequence[str], split: str) -> str:
+    """What a log should say of a column `split` that is filled and not asked for; empty where all is well.
+
+    Parameters
+    ----------
+    parts : sequence of str
+        (n,) as the table has them; empty where it does not say.
+    split : str
+        As the configuration has it.
+    """
+    filled = sum(bool(part) for part in parts)
+    if split == "given" or not filled:
+        return ""
+    return (
+        f"the table's column split is filled in {filled} of {len(parts)} rows and is not used: the configuration says "
+        f"split: {split}; to use it, write split: given"
+    )
 
 
 def split_as_published(count: int) -> Split:

@@ -36,6 +36,17 @@ STATED = (
     "Class D.",
     "Subtype: D.",
     "The diagnosis is 'd'.",
+    "PDNB.",
+    "A UD-NB of the adrenal.",
+    "Typical D-NB.",
+    "Poorly diff. neuroblastoma",
+    "Poor. Diff. tumour.",
+    "A poorly-diff. tumour.",
+    "Undiff. tumour",
+    "Undifferent. tumour",
+    "The tumour is pd.",
+    "Undifferentiated stroma-poor tumour.",
+    "PD, PD-L1 negative.",
 )
 FINDINGS = (
     "Differentiating cells are few.",
@@ -50,6 +61,12 @@ FINDINGS = (
     "Vitamin D is not seen; the pudding is.",
     "Cells d, e and f.",
     "Well differentiated glands.",
+    "Undifferentiated mesenchymal stroma lies between the nests.",
+    "Differentiating neuroblasts are present.",
+    "PD-L1 is negative, PD-1 and PD\u2010L2 too; PDL1 was not done.",
+    "A ganglion. Many nuclei.",
+    "Diff. cells are few.",
+    "The cells differ. Poorly preserved.",
     "A poor stain; the nuclei are well differentiated from the ground.",
 )
 

@@ -8,13 +8,12 @@ from pathlib import Path
 
 from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.errors import RequestError
-from napari_mmlnb.training.describing.class_words import ClassWords
+from napari_mmlnb.training.describing.class_words import ClassWords, refuse_named
 from napari_mmlnb.training.describing.config import DescribingConfig
-from napari_mmlnb.training.image_level.table import ImageCase, read_cases
-from napari_mmlnb.training.splits import Split, split_as_given, split_by_patient
+from napari_mmlnb.training.image_level.table import ImageCase, counts_note, read_cases
+from napari_mmlnb.training.splits import Split, split_as_given, split_by_patient, unused_split_note
 
 Log = Callable[[str], None]
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -59,31 +58,26 @@ def read_described(config: DescribingConfig, base: Path) -> DescribedCases:
     if asked:
         raise RequestError(f"The prompt names the class {asked!r}: what is asked would tell what to see.")
     table = base / config.data.table
-    cases = read_cases(table, base / config.data.images, tuple(config.classes))
-    naming = _naming_a_class(cases, words)
-    if naming and config.class_words == "refuse":
-        raise RequestError(
-            f"{len(naming)} of {len(cases)} descriptions in {table.name} name a class: {', '.join(naming[:_SHOWN])}"
-            f"{', ...' if len(naming) > _SHOWN else ''}.",
-            "Say what is seen and leave the class to the column class; or set class_words: allow, where such a word "
-            "is morphology.",
-        )
-    return DescribedCases(cases, _split(config, cases), file_sha256(table), len(naming))
+    cases = read_cases(table, base / config.data.images, tuple(config.classes), class_words="allow")
+    if config.class_words == "refuse":
+        refuse_named([(case.line, case.description) for case in cases], words, table)
+    naming = sum(bool(words.named(case.description)) for case in cases)
+    return DescribedCases(cases, _split(config, cases), file_sha256(table), naming)
 
 
-def _naming_a_class(cases: tuple[ImageCase, ...], words: ClassWords) -> list[str]:
-    """Rows that name a class, counted from 2 (the header is the first), each with the word."""
-    named = ((row, words.named(case.description)) for row, case in enumerate(cases, start=2))
-    return [f"row {row} ({word!r})" for row, word in named if word]
+def table_notes(config: DescribingConfig, cases: tuple[ImageCase, ...]) -> tuple[str, ...]:
+    """What the log of a fine-tuning should say of its table: images of each class, and a split that is not used."""
+    unused = unused_split_note([case.part for case in cases], config.split)
+    return (counts_note(cases, tuple(config.classes)), *([unused] if unused else []))
 
 
 def _split(config: DescribingConfig, cases: tuple[ImageCase, ...]) -> Split:
-    patients = [case.patient for case in cases]
+    patients, labels = [case.patient for case in cases], [case.label for case in cases]
     if not all(patients):
         raise RequestError(
             f"{patients.count('')} of {len(cases)} rows of the table name no patient.",
             "Fill the column patient; without it nobody can tell whether what is reported was learned.",
         )
     if config.split == "given":
-        return split_as_given([case.part for case in cases], patients)
-    return split_by_patient([case.label for case in cases], patients, tuple(config.classes), config.seed)
+        return split_as_given([case.part for case in cases], patients, labels, tuple(config.classes))
+    return split_by_patient(labels, patients, tuple(config.classes), config.seed)

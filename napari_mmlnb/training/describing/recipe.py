@@ -25,7 +25,7 @@ from napari_mmlnb.training.describing.adapter import learning_weights, put_on, s
 from napari_mmlnb.training.describing.answers import Conversation, collated
 from napari_mmlnb.training.describing.base_model import BaseFolder, dtype_for, find_base, load_model, load_processor
 from napari_mmlnb.training.describing.card import Card
-from napari_mmlnb.training.describing.cases import DescribedCases, read_described
+from napari_mmlnb.training.describing.cases import DescribedCases, read_described, table_notes
 from napari_mmlnb.training.describing.class_words import ClassWords
 from napari_mmlnb.training.describing.config import DescribingConfig
 from napari_mmlnb.training.describing.course import Course, Learned
@@ -93,7 +93,10 @@ def finetune(path: Path, out: Path, *, log: Log, replace: bool = False) -> Path:
         told = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         (folder / CONFIG_FILE).write_text(told, encoding="utf-8")
         with ExitStack() as stack:
-            return _FineTuning(config, cohort, base, folder, digest, written_to(folder / LOG_FILE, log), stack).run()
+            told_to = written_to(folder / LOG_FILE, log)
+            for note in table_notes(config, cohort.cases):
+                told_to(note)
+            return _FineTuning(config, cohort, base, folder, digest, told_to, stack).run()
     except OSError as error:
         raise OutputError(folder, error.strerror or str(error)) from error
 

@@ -81,7 +81,7 @@ def _cohorts(config: AblationConfig, base: Path) -> dict[TextKind | None, ImageC
     main = read_cohort(config, base)
     cohorts: dict[TextKind | None, ImageCohort] = {None: main}
     for kind, path in config.texts.items():
-        cases = read_cases(base / path, base / config.data.images, config.classes)
+        cases = read_cases(base / path, base / config.data.images, config.classes, config.class_words)
         if [replace(case, description="") for case in cases] != [replace(case, description="") for case in main.cases]:
             raise RequestError(
                 f"The table {path.name} is not of the same images as {config.data.table.name}.",

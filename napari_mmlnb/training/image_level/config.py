@@ -74,6 +74,8 @@ class ImageLevelConfig(Config):
     split : str
         "patient" groups by patient and keeps a third part for the report; "given" takes the table's column `split`;
         "image_level_as_published" leaks between patients, as the paper's does.
+    class_words : str
+        What to do with descriptions that name a class: "refuse" the table, or "allow" them.
     learning_rate, batch : float, int
         Of Adam, without decay.
     patience : int, optional
@@ -88,6 +90,7 @@ class ImageLevelConfig(Config):
     data: ImageDataConfig
     arm: str = "prmf"
     split: SplitName = "patient"
+    class_words: Literal["refuse", "allow"] = "refuse"
     image: ImageTowerConfig = ImageTowerConfig()
     text: TextTowerConfig = TextTowerConfig()
     curriculum: CurriculumConfig = CurriculumConfig()

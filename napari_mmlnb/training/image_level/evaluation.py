@@ -29,7 +29,7 @@ from napari_mmlnb.training.image_level.images import RGB, image_digests, read_im
 from napari_mmlnb.training.image_level.loop import predict
 from napari_mmlnb.training.image_level.parts import trained_text_tower
 from napari_mmlnb.training.image_level.recipe import CONFIG_FILE, LEARNED_FILE, WEIGHTS_FILE
-from napari_mmlnb.training.image_level.table import read_cases
+from napari_mmlnb.training.image_level.table import counts_note, read_cases
 from napari_mmlnb.training.score_tables import confusion_table, score_record, score_table
 from napari_mmlnb.training.scores import score_with_intervals
 
@@ -75,8 +75,10 @@ def evaluate_images(path: Path, out: Path, *, log: Callable[[str], None]) -> lis
     tokenizer = read_tokenizer(folder, trained.text.max_tokens)
     model = _network(folder, trained, tokenizer).to(choose_device(config.device).device)
     table = path.parent / config.data.table
-    cases = read_cases(table, path.parent / config.data.images, trained.classes)
+    cases = read_cases(table, path.parent / config.data.images, trained.classes, trained.class_words)
     log(f"{len(cases)} images")
+    if note := counts_note(cases, trained.classes):
+        log(note)
     labels = np.array([case.label for case in cases], dtype=np.int64)
     ids = torch.from_numpy(tokenizer.encode([case.description for case in cases]))
     pixels = read_images(cases)
@@ -90,7 +92,7 @@ def evaluate_images(path: Path, out: Path, *, log: Callable[[str], None]) -> lis
     lines = [
         f"{trained.name} on {cases_told(reports['fused'], all(case.patient for case in cases))}",
         "",
-        *score_table(reports),
+        *score_table(reports, trained.classes),
         "",
         *confusion_table(reports["fused"], trained.classes),
     ]

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from napari_mmlnb.errors import RequestError
 from napari_mmlnb.models.encoders.facts import IMAGENET_MEAN, IMAGENET_STD
 from napari_mmlnb.models.towers.published import IMAGE_PX
+from napari_mmlnb.training.image_file import read_rgb, refuse_images
 from napari_mmlnb.training.image_level.table import ImageCase
 
 RGB = npt.NDArray[np.uint8]
@@ -25,26 +26,22 @@ def read_images(cases: Sequence[ImageCase], side: int = IMAGE_PX) -> RGB:
     Raises
     ------
     RequestError
-        If some cannot be read.
+        If some cannot be used, as `read_rgb`.
     """
     pixels = np.empty((len(cases), side, side, 3), np.uint8)
-    broken = [row for row, case in enumerate(cases) if not _read_into(pixels[row], case)]
-    if broken:
-        raise RequestError(
-            f"{len(broken)} of {len(cases)} images cannot be read, the first is {cases[broken[0]].file_name}.",
-            "Leave them out of the table, or copy them again.",
-        )
+    problems = [_read_into(row, case) for row, case in zip(pixels, cases, strict=True)]
+    refuse_images([case.file_name for case in cases], problems)
     return pixels
 
 
-def _read_into(pixels: RGB, case: ImageCase) -> bool:
+def _read_into(pixels: RGB, case: ImageCase) -> RequestError | None:
     side = pixels.shape[0]
     try:
-        with Image.open(case.path) as image:
-            pixels[:] = np.asarray(image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR))
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError):
-        return False
-    return True
+        image = read_rgb(case.path)
+    except RequestError as error:
+        return error
+    pixels[:] = np.asarray(image.resize((side, side), Image.Resampling.BILINEAR))
+    return None
 
 
 def image_digests(pixels: RGB) -> list[str]:

@@ -42,13 +42,19 @@ from napari_mmlnb.training.image_level.parts import (
     given_weights,
     save_shape,
 )
-from napari_mmlnb.training.image_level.table import ImageCase, read_cases
+from napari_mmlnb.training.image_level.table import ImageCase, counts_note, naming_note, read_cases
 from napari_mmlnb.training.image_level.towers import ASK_BOTH, ask_frozen
 from napari_mmlnb.training.log_file import LOG_FILE, Log, written_to
 from napari_mmlnb.training.run_folder import claim
 from napari_mmlnb.training.score_tables import finite, score_record
 from napari_mmlnb.training.scores import score_with_intervals
-from napari_mmlnb.training.splits import Split, split_as_given, split_as_published, split_by_patient
+from napari_mmlnb.training.splits import (
+    Split,
+    split_as_given,
+    split_as_published,
+    split_by_patient,
+    unused_split_note,
+)
 from napari_mmlnb.training.state_file import CHECKPOINT_FILE
 
 CONFIG_FILE = "train.yaml"
@@ -140,7 +146,7 @@ def train_images(path: Path, out: Path, *, log: Log, replace: bool = False) -> P
 def read_cohort(config: ImageLevelConfig, base: Path) -> ImageCohort:
     """The table and all its images, in memory; raises RequestError as `read_cases` and `read_images`."""
     table = base / config.data.table
-    cases = read_cases(table, base / config.data.images, config.classes)
+    cases = read_cases(table, base / config.data.images, config.classes, config.class_words)
     return ImageCohort(cases, read_images(cases), file_sha256(table))
 
 
@@ -175,7 +181,8 @@ def split_cases(config: ImageLevelConfig, cases: tuple[ImageCase, ...]) -> Split
             "Fill the column patient; without it nobody can tell whether what is reported was learned.",
         )
     if config.split == "given":
-        return split_as_given([case.part for case in cases], patients)
+        labels = [case.label for case in cases]
+        return split_as_given([case.part for case in cases], patients, labels, config.classes)
     return split_by_patient([case.label for case in cases], patients, config.classes, config.seed)
 
 
@@ -238,7 +245,11 @@ class _Training:
     def run(self, log: Log) -> Outcome:
         """Train, go back to the best epoch, and report."""
         self.log = log
-        split = self.split
+        split, classes = self.split, self.config.classes
+        unused = unused_split_note([case.part for case in self.cases], self.config.split)
+        for note in (counts_note(self.cases, classes), naming_note(self.cases, classes), unused):
+            if note:
+                log(note)
         self.log(
             f"{len(self.cases)} images, split {split.name}: {len(split.train)} to learn, {len(split.selection)} to "
             f"select, {len(split.report)} to report; on {self.device.type}"

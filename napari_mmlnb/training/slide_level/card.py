@@ -110,7 +110,7 @@ def _report_lines(report: SlideReport, class_ids: tuple[str, ...]) -> list[str]:
         "",
         "Nothing was learned, chosen or fitted on them. All of them are counted, also where the program would abstain.",
         "",
-        *score_table(report.scores),
+        *score_table(report.scores, class_ids),
         "",
         *confusion_table(fused, class_ids),
         "",

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from napari_mmlnb.bundles.spec import EvidenceSpec, LimitsSpec
 from napari_mmlnb.describe.measured import FACTS as MEASURED
 from napari_mmlnb.describe.profiles import is_profile
-from napari_mmlnb.describe.prompt import DEFAULT_PROMPT, Generation
+from napari_mmlnb.describe.prompt import Generation
 from napari_mmlnb.describe.registry import OWN
 from napari_mmlnb.phantom.truth import Subtype
 from napari_mmlnb.result import ClassRecord
@@ -80,16 +80,16 @@ class OwnDescriberConfig(Config):
     name, licence : str
         What the bundle says of it.
     prompt : str
-        Asked with each tile.
-    generation : Generation
-        How it may answer.
+        Asked with each tile; empty: what it was asked in its fine-tuning (`describing.json`).
+    generation : Generation, optional
+        How it may answer; the same holds for it.
     """
 
     model: Path
     name: Annotated[str, Field(min_length=1)]
     licence: Annotated[str, Field(min_length=1)]
-    prompt: Annotated[str, Field(min_length=1)] = DEFAULT_PROMPT
-    generation: Generation = Generation()
+    prompt: str = ""
+    generation: Generation | None = None
 
 
 class SlideCurriculumConfig(CurriculumConfig):

@@ -5,12 +5,18 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from napari_mmlnb.bundles.describer_files import fitting_files
+from napari_mmlnb.bundles.describer_files import describing_of, fitting_files
+from napari_mmlnb.bundles.spec import DescribingSpec
 from napari_mmlnb.describe.base import Describer
 from napari_mmlnb.describe.registry import DescriberRequest, create_describer
 from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.training.slide_level.config import OwnDescriberConfig, TrainConfig
 from napari_mmlnb.training.slide_level.kept_words import KeptWords
+
+
+def own_describing(own: OwnDescriberConfig, base: Path) -> DescribingSpec:
+    """What a bundle is to say of the model that becomes part of it; raises DescriberError."""
+    return describing_of(base / own.model, own.name, own.licence, own.prompt, own.generation)
 
 
 def training_describer(config: TrainConfig, own: OwnDescriberConfig | None, base: Path, work: Path) -> Describer:
@@ -41,13 +47,14 @@ def training_describer(config: TrainConfig, own: OwnDescriberConfig | None, base
         folder = base / own.model
         files = fitting_files(config.name, folder)
         identity = repr([(path.relative_to(folder).as_posix(), file_sha256(path)) for path in files])
+        said = own_describing(own, base)
         request = DescriberRequest(
             device=config.device,
             forbidden=forbidden,
             folder=folder,
-            licence=own.licence,
-            prompt=own.prompt,
-            generation=own.generation,
+            licence=said.licence,
+            prompt=said.prompt,
+            generation=said.generation,
         )
     describer = create_describer(config.describer, request)
     if not describer.facts.generates:

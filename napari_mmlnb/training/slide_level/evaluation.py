@@ -161,7 +161,7 @@ def _told(answers: list[_Answer], bundle: Bundle, seed: int) -> tuple[list[str],
         "",
         f"Scores of those that were answered, of {reports['fused'].groups} patients, 95 % intervals over patients",
         "",
-        *score_table(reports),
+        *score_table(reports, ids),
         "",
         *confusion_table(reports["fused"], ids),
     ]

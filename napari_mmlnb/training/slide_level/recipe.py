@@ -43,7 +43,7 @@ from napari_mmlnb.training.slide_level.config import (
     read_config,
 )
 from napari_mmlnb.training.slide_level.course import Course, Learned, Told
-from napari_mmlnb.training.slide_level.describer_choice import training_describer
+from napari_mmlnb.training.slide_level.describer_choice import own_describing, training_describer
 from napari_mmlnb.training.slide_level.familiarity import fit_familiarity
 from napari_mmlnb.training.slide_level.loop import attention_of, set_feature_statistics, warm_up
 from napari_mmlnb.training.slide_level.phantom_cohort import make_phantoms
@@ -243,6 +243,7 @@ class _Training:
         if trained is not None and config.describing is not None:
             own, own_base = _own_of(trained), trained.folder  # what the bundle speaks with, wherever that came from
         self.describer: Describer = training_describer(config, own, own_base, self.work)
+        self.describing = None if own is None else own_describing(own, own_base)
         torch.manual_seed(config.seed)
 
     def bundle(self) -> Bundle:
@@ -357,7 +358,7 @@ class _Training:
             _remove(self.folder / stale)
         if self.config.describing is not None:
             copy_describer(self.config.name, self.folder, self.base / self.config.describing.model)
-        spec = draft_spec(self.config, self.encoder, self.optics, tokenizer.vocabulary, cohort.digest)
+        spec = draft_spec(self.config, self.encoder, self.optics, tokenizer.vocabulary, cohort.digest, self.describing)
         parts = TrainedParts(self.folder, spec, model.eval(), familiarity, tokenizer, self.encoder)
         tiles = selftest_tiles(cohort, self.optics, self.work, SELFTEST_TILES)
         said = [one for one in self.describer.describe(tiles) if one.complete and one.sentences]

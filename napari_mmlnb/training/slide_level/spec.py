@@ -22,7 +22,14 @@ def system_spec(config: TrainConfig, encoder: PatchEncoder, vocabulary: int) -> 
     )
 
 
-def draft_spec(config: TrainConfig, encoder: PatchEncoder, optics: Optics, vocabulary: int, cohort: str) -> BundleSpec:
+def draft_spec(
+    config: TrainConfig,
+    encoder: PatchEncoder,
+    optics: Optics,
+    vocabulary: int,
+    cohort: str,
+    describing: DescribingSpec | None,
+) -> BundleSpec:
     """`bundle.yaml` but for the digests of files, which are not written yet; `cohort` is that of the slides."""
     facts = encoder.facts
     return BundleSpec(
@@ -49,7 +56,7 @@ def draft_spec(config: TrainConfig, encoder: PatchEncoder, optics: Optics, vocab
             gated=facts.gated,
         ),
         describer=config.describer,
-        describing=_describing(config),
+        describing=describing,
         min_tissue=optics.min_tissue,
         tissue_um_per_px=optics.tissue_um_per_px,
         evidence=config.evidence,
@@ -57,10 +64,3 @@ def draft_spec(config: TrainConfig, encoder: PatchEncoder, optics: Optics, vocab
         cohort=cohort,
         files={},
     )
-
-
-def _describing(config: TrainConfig) -> DescribingSpec | None:
-    own = config.describing
-    if own is None:
-        return None
-    return DescribingSpec(name=own.name, licence=own.licence, prompt=own.prompt, generation=own.generation, files={})

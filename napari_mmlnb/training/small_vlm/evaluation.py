@@ -69,7 +69,10 @@ def evaluate_describers(path: Path, out: Path, *, log: Callable[[str], None]) ->
             tiles = make_tiles(plan, folder / "tiles", log=log)
             request = DescriberRequest(generation=config.generation)
             describer = create_describer(str(place) if place.is_dir() else name, request)
-            accuracy = describer_accuracy(describer, tiles)
+            try:
+                accuracy = describer_accuracy(describer, tiles)
+            finally:
+                describer.close()
             lines += ["", f"{called}, stain shift {shift:g}", *accuracy.lines()]
             found["describers"].setdefault(called, {})[f"{shift:g}"] = _told(accuracy)
             log(f"{called}, stain shift {shift:g}: {accuracy.lines()[0]}")

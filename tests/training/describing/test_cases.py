@@ -9,7 +9,7 @@ import pytest
 
 from napari_mmlnb.errors import RequestError
 from napari_mmlnb.training.config import read_as
-from napari_mmlnb.training.describing.cases import read_described
+from napari_mmlnb.training.describing.cases import read_described, table_notes
 from napari_mmlnb.training.describing.class_words import ClassWords
 from napari_mmlnb.training.describing.config import DescribingConfig
 from napari_mmlnb.training.describing.images import check_images
@@ -29,8 +29,8 @@ def _read(folder: Path, **changes: object):
         (lambda row: row.update({"class": "xx"}), "none of pd, d, ud"),
         (lambda row: row.update(description=" "), "no description"),
         (lambda row: row.update(patient=""), "name no patient"),
-        (lambda row: row.update(description="Poorly-differentiated cells."), r"row 3 \('Poorly-differentiated'\)"),
-        (lambda row: row.update(description="Looks like PD."), r"row 3 \('PD'\)"),
+        (lambda row: row.update(description="Poorly-differentiated cells."), r"line 3 \('Poorly-differentiated'\)"),
+        (lambda row: row.update(description="Looks like PD."), r"line 3 \('PD'\)"),
     ],
     ids=["missing file", "unknown class", "empty", "no patient", "names its class", "names its class in short"],
 )
@@ -48,7 +48,9 @@ def test_a_patient_on_both_sides_is_refused(folder: Path) -> None:
     for row in rows:
         row["split"] = parts[int(row["patient"][1:]) % 4]
     write_table(folder, rows)
-    split = _read(folder, split="given").split
+    read = _read(folder, split="given")
+    split = read.split
+    assert "not used" in table_notes(read_as(DescribingConfig, configuration(folder, Path("x"))), read.cases)[1]
     assert {rows[row]["split"] for row in split.report} == {"report"}
     rows[0]["split"] = "report"
     write_table(folder, rows)
@@ -94,6 +96,13 @@ def test_an_image_that_cannot_be_read_is_told_before_anything_is_learned(folder:
         ("No necrosis. A differentiating tumour.", "differentiating"),
         ("A PD-L1 stain and a d-dimer.", ""),
         ("Type UD", "UD"),
+        ("Subtype: D.", "d"),
+        ("Sheets with poor differentiation.", "poorly differentiated"),
+        ("It is un-differentiated.", "undifferentiated"),
+        ("The tumour is pd.", "pd"),
+        ("Poorly diff. tumour. No necrosis.", "poorly differentiated"),
+        ("PD, without necrosis.", "PD"),
+        ("Undifferentiated mesenchymal stroma.", ""),
         ("they are undifferentiatedly packed", ""),
     ],
 )

@@ -52,5 +52,5 @@ def test_where_nothing_is_answered_nothing_is_scored(folder: Path) -> None:
 
 @pytest.mark.parametrize("row", [("one.tiff", "kind-9", "A"), ("one.tiff", "kind-1", "")])
 def test_unknown_classes_and_missing_patients_are_refused(folder: Path, row: tuple[str, str, str]) -> None:
-    with pytest.raises(RequestError, match="row 2"):
+    with pytest.raises(RequestError, match="line 2"):
         evaluate_slides(_table(folder, row), folder / "out", log=lambda _: None)

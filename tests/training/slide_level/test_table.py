@@ -48,10 +48,12 @@ def test_every_part_has_every_class_and_no_patient_is_named(slides: Path) -> Non
     cohort = _read(slides, _rows(), log=log)
     assert cohort.real
     assert {(slide.part, slide.label) for slide in cohort.slides} == {(p, c) for p in SPLIT for c in range(3)}
+    assert "the table's column split is filled in 12 of 12 rows and is not used" in log.pop(0)
     assert log[0] == "12 slides of 12 patients; 3 train, 3 selection, 3 calibration, 3 report"
-    assert "only 3 of 12 slides are learned from" in log[1]
+    assert log[1] == "ud: 4 slides, pd: 4 slides, d: 4 slides"
+    assert "only 3 of 12 slides are learned from" in log[2]
     assert not any("Smith" in text for text in (cohort.told, *log, *(slide.name for slide in cohort.slides)))
-    assert [slide.name for slide in cohort.slides[:2]] == ["row 2", "row 3"]
+    assert [slide.name for slide in cohort.slides[:2]] == ["line 2", "line 3"]
 
 
 def test_a_given_split_is_taken_as_it_is(slides: Path) -> None:
@@ -60,19 +62,25 @@ def test_a_given_split_is_taken_as_it_is(slides: Path) -> None:
 
 
 def test_a_class_may_be_a_number_and_a_scale_may_be_given(slides: Path) -> None:
-    rows = _rows()
-    rows[1] |= {"class": "1", "mpp": "0.25"}
-    cohort = _read(slides, rows)
+    rows = [row | {"class": str(IDS.index(row["class"]))} for row in _rows()]
+    rows[1] |= {"mpp": "0.25"}
+    log: list[str] = []
+    cohort = _read(slides, rows, log=log)
+    assert "0 = ud: 4 slides, 1 = pd: 4 slides, 2 = d: 4 slides" in log[2]
     assert (cohort.slides[1].label, cohort.slides[1].mpp, cohort.slides[0].mpp) == (1, 0.25, None)
 
 
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        ({"patient": ""}, "name no patient: row 4"),
-        ({"class": "ganglioneuroma"}, "a class that is none of ud, pd, d: row 4"),
-        ({"slide": "nowhere.svs"}, "a slide that is not there: row 4"),
-        ({"slide": "./s1.tiff"}, "another row names too: row 3, 4"),
+        ({"patient": ""}, "name no patient: line 4"),
+        ({"class": "ganglioneuroma"}, "a class that is none of ud, pd, d: line 4"),
+        ({"slide": "nowhere.svs"}, "a slide that is not there: line 4"),
+        ({"slide": "x" * 300}, "a slide that is not there: line 4"),
+        ({"slide": "s2\0.tiff"}, "a slide that is not there: line 4"),
+        ({"class": "1"}, "a class that is none of ud, pd, d: line 4"),
+        ({"patient": "smith  5"}, "spelled with small and with capital letters, such as the one of lines 4, 7"),
+        ({"slide": "./s1.tiff"}, "another row names too: lines 3, 4"),
         ({"mpp": "fine"}, "no scale in the column mpp"),
         ({"mpp": "-1"}, "no scale in the column mpp"),
     ],
@@ -89,7 +97,7 @@ def test_the_same_slide_under_two_names_would_be_learned_and_reported(slides: Pa
     folder = tmp_path / "copied"
     shutil.copytree(slides, folder)
     shutil.copyfile(folder / "s0.tiff", folder / "s11.tiff")
-    with pytest.raises(RequestError, match=r"1 of 12 slides .* Row 13: It is the slide of row 2 under another name"):
+    with pytest.raises(RequestError, match=r"1 of 12 slides .* Line 13: It is the slide of line 2 under another name"):
         _read(folder, _rows())
 
 
@@ -100,7 +108,7 @@ def test_slides_that_cannot_be_opened_or_have_no_scale_are_refused_before_hours_
     shutil.copytree(slides, folder)
     (folder / "s3.tiff").write_bytes(b"no slide")
     write_tiff(folder / "s5.tiff", picture=tissue_picture(205, 240), downsamples=(), mpp=None)
-    with pytest.raises(RequestError, match=r"2 of 12 slides of cohort.csv cannot be used. Row 5: .* Row 7: ") as caught:
+    with pytest.raises(RequestError, match=r"2 of 12 slides of cohort.csv cannot be used. Line 5: .* Line 7") as caught:
         _read(folder, _rows())
     assert "mpp" in caught.value.remedy
     rows = [row for number, row in enumerate(_rows()) if number != 3]
@@ -119,10 +127,18 @@ def test_a_given_split_with_a_patient_in_two_parts_is_refused(slides: Path) -> N
     assert len({s.part for s in _read(slides, [*_rows()[:3], *_rows()[3:]]).slides if s.patient == "Smith 0"}) == 1
 
 
+def test_a_patient_spelled_in_two_ways_is_one(slides: Path) -> None:
+    rows = _rows()
+    rows[0] |= {"patient": "Mu\u0308ller  1"}
+    rows[3] |= {"patient": "M\u00fcller 1"}
+    with pytest.raises(RequestError, match=r"1 of 11 patients are in more than one part"):
+        _read(slides, rows, split="given")
+
+
 def test_a_given_split_needs_every_class_in_every_part(slides: Path) -> None:
     rows = _rows()
     rows[11] |= {"split": "train"}
-    with pytest.raises(RequestError, match=r"no slide of the class d in the part report"):
+    with pytest.raises(RequestError, match=r"nothing of the class d in the part report"):
         _read(slides, rows, split="given")
 
 
