@@ -163,6 +163,23 @@ _FILLER = re.compile(
 _NEGATION = re.compile(r"\b(?:no|not|never|none|neither|nor|without|lack\w*|absen\w+|n't|cannot|devoid|free)\b")
 
 
+_DENYING = re.compile(
+    rf"{_NEGATION.pattern}|n't\b|\b(?:negativ\w*|exclu\w+|ruled? out|missing|unseen|undetected|unidentified)\b",
+    re.IGNORECASE,
+)
+
+
+def denies(heading: str) -> bool:
+    """Whether the heading of a list says that what stands under it is not there, or may say so.
+
+    Parameters
+    ----------
+    heading : str
+        English: "Not seen", "Negative findings".
+    """
+    return _DENYING.search(heading.replace("\u2019", "'")) is not None
+
+
 def _compiled(words: dict[Amount, str]) -> dict[Amount, re.Pattern[str]]:
     return {amount: re.compile(rf"\b(?:{pattern})\b") for amount, pattern in words.items()}
 
