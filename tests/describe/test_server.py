@@ -169,7 +169,7 @@ def test_an_answer_that_takes_too_long_gives_what_was_finished() -> None:
         ("empty_text", {}, (), ("empty",)),
         ("good", {"text": "Neuropil is seen. Nuclei are sm", "reason": "length"}, ("Neuropil is seen.",), ("cut off",)),
         ("good", {"text": "Neuropil is seen. It is PD."}, ("Neuropil is seen.",), ("class name",)),
-        ("good", {"text": "Das ist sehr klein. <|x|> here. Yes, yes. Yes yes."}, ("Yes, yes.",), None),
+        ("good", {"text": "Das ist sehr klein. <|x|> here. Nests, nests. Nests nests."}, ("Nests, nests.",), None),
     ],
 )
 def test_what_it_says_is_judged(
