@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 MOST_WORDS_OF_A_TURN = 40
 LEAST_TURNS = 3
 _LEAST_TO_BE_SHORT = 5
 
 
+@lru_cache(maxsize=2048)
 def plain(sentence: str) -> str:
     """What makes a sentence the same as another: its words."""
     return " ".join(re.findall(r"[\w%]+", sentence.casefold()))
 
 
+@lru_cache(maxsize=2048)
 def first_turn(sentence: str) -> tuple[str, bool]:
     """A sentence, and whether it runs in a circle: of one that does so from its beginning the first turn, else nothing.
 

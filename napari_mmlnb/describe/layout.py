@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+
+_REMEMBERED = 2048
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ def split_sentences(text: str) -> tuple[tuple[str, ...], str]:
     return tuple(piece.text for piece in finished), rest.text
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def unmarked(sentence: str) -> str:
     """Without the marks of lists, headings and emphasis."""
     return _MARKS.sub("", sentence).strip()
@@ -69,7 +73,7 @@ def closed(sentence: str) -> str:
 
 _END = re.compile(r"(?P<mark>[.!?…。！？]+[\"'”’)\]*_]*)\s+(?=\S)|[^\S\n]*\n(?:\s*\n\s*(?=\S)|\s*(?=[^\sa-z]))")
 _ABBREVIATED = re.compile(
-    r"(?:^|[\s(])(?:e\.g|i\.e|cf|vs|approx|ca|figs?|dr|resp|incl|max|min|al|[A-Z])\.$|^\W*\d{1,3}\.$",
+    r"(?:^|[\s(])(?:e\.g|i\.e|cf|vs|approx|ca|figs?|dr|resp|incl|max|min|al|[A-Z]|i{2,3}|iv|vi{0,3}|ix)\.$|^\W*\d{1,3}\.$",
     re.IGNORECASE,
 )
 _CLOSED = re.compile(r"[.!?…。！？][\"'”’)\]*_]*$")

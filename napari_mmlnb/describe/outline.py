@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from napari_mmlnb.describe.claims import denies
 from napari_mmlnb.describe.layout import Piece, unmarked
@@ -43,6 +44,9 @@ class _Heading:
     """Whether items may be joined to it."""
     items: int = 0
     had_list: bool = False
+
+    def __post_init__(self) -> None:
+        self.words = self.words.rstrip(":*_ #.;,-–—")
 
     @property
     def denies(self) -> bool:
@@ -174,7 +178,7 @@ class _Outline:
         """A heading, unless it only divides what another one governs."""
         yield from self.release()
         above = self._heading
-        new = _Heading(words.rstrip(":*_ #"), piece.indent, hashed=piece.text.startswith("#"), listed=piece.listed)
+        new = _Heading(words, piece.indent, hashed=piece.text.startswith("#"), listed=piece.listed)
         inner = new.listed and above is not None and (not above.listed or new.indent > above.indent)
         if above is not None and inner and (above.denies or above.supposes or above.colours):
             above.sure, above.had_list, self._fate = False, True, None
@@ -237,7 +241,7 @@ class _Outline:
                 yield Statement(unmarked(held.text), lost=not sure)
                 self._held = None
             if denies(words) and piece.begins_line and words.rstrip(".!").lower() not in _ANSWERS:
-                self._heading = _Heading(words.rstrip("."), piece.indent, listed=piece.listed, sure=sure)
+                self._heading = _Heading(words, piece.indent, listed=piece.listed, sure=sure)
             else:
                 yield Statement(words, lost=True)
 
@@ -248,7 +252,7 @@ class _Outline:
         if _is_generic(words) and (
             not piece.closed or (denies(words) and re.search(r"\b(?:following|below)\b", words))
         ):
-            self._heading = _Heading(words.rstrip("."), piece.indent, listed=piece.listed)
+            self._heading = _Heading(words, piece.indent, listed=piece.listed)
         elif governed is not None and governed.names and len(words.split()) == 1:
             yield Statement(f"{governed.words}: {_lowered(words)}")
         elif _CROSSED.match(words):
@@ -262,9 +266,9 @@ class _Outline:
         """A row of two cells says one thing of another; the first row of a table may be its heading."""
         cells = [unmarked(cell) for cell in row.strip(" |").split("|")]
         above = self._heading
-        if all(_is_generic(cell) for cell in cells) and not (len(cells) == 2 and _is_value(cells[1])):
+        if all(_is_generic(cell) and not _is_value(cell) for cell in cells):
             self._heading = _Heading(" ".join(cells), 0, sure=len(cells) == 2)
-        elif _is_generic(cells[0]) and not _is_value(cells[0]):
+        elif _is_generic(cells[0]):
             self._heading = _Heading(" ".join(cells), 0, sure=False)
         elif len(cells) != 2 or not all(cells) or (above and (above.denies or above.supposes or not above.sure)):
             yield Statement(" ".join(cell for cell in cells if cell), lost=True)
@@ -282,6 +286,7 @@ def _words(text: str) -> list[str]:
     return re.findall(r"[^\W\d_]+", text.lower())
 
 
+@lru_cache(maxsize=2048)
 def _is_value(words: str) -> bool:
     """Whether nothing is said but how much of it there is; a remark in brackets is none."""
     bare = _words(re.sub(r"\([^()]*\)", "", words))
@@ -292,6 +297,7 @@ def _is_value(words: str) -> bool:
     )
 
 
+@lru_cache(maxsize=2048)
 def _is_generic(words: str) -> bool:
     """Whether there are words, but none that names a finding: "Features that are not seen", "Findings"."""
     known = [w in _VALUES or w in _BESIDES or w in _GENERIC for w in _words(words)]

@@ -202,6 +202,9 @@ GUARDED = "list without its heading"
         ("The following are absent.\n- Necrosis", ("The following are absent: necrosis.",), ()),
         ("Features that are not seen\n- Necrosis", ("Features that are not seen: necrosis.",), ()),
         ("I do not see:\n- extensive necrosis", ("I do not see: extensive necrosis.",), ()),
+        ("Absent:\ni. Necrosis\nii. Rosettes", ("Absent: i. Necrosis ii. Rosettes.",), ()),
+        ("Not seen;\n- Necrosis", ("Not seen: necrosis.",), ()),
+        ("Seen | Not seen\nNeuropil | Necrosis", (), (GUARDED,)),
         ("Excluded:\n- Necrosis", ("Excluded: necrosis.",), ()),
         (
             "Negative findings:\n• Necrosis\n\nPositive findings:\n• Neuropil",
