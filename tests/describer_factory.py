@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from napari_mmlnb.describe.base import DescriberFacts, EvidenceTile, TileDescription
-from napari_mmlnb.describe.registry import DescriberRequest
+from napari_mmlnb.describe.request import DescriberRequest
 from napari_mmlnb.result import Description, Sentence
 
 FACTS = DescriberFacts("made-up", "Says what it was told to.", "MIT", generates=True)

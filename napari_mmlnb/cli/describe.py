@@ -32,7 +32,8 @@ def command(
     stopped goes on with the same command; until then its rows are in OUT.partial.
     """
     from napari_mmlnb.describe.prompt import STEADY, Generation
-    from napari_mmlnb.describe.registry import DescriberRequest, create_describer
+    from napari_mmlnb.describe.registry import create_describer
+    from napari_mmlnb.describe.request import DescriberRequest
     from napari_mmlnb.training.image_level.described_rows import folder_state
     from napari_mmlnb.training.image_level.redescribe import names_of_classes, redescribe
 

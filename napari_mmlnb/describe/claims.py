@@ -120,10 +120,14 @@ _IDIOMS: dict[str, tuple[Finding, Amount]] = {
 """Words that are finding and amount in one."""
 
 _SEEN = r"(?:seen|present|identified|found|observed|evident|visible|noted|detected|recogni[sz]ed|apparent|appreciated)"
+_NEARLY = r"(?:hardly|scarcely|barely|almost|nearly|virtually|practically|essentially)"
 _AMOUNTS: dict[Amount, str] = {
     Amount.ABSENT: r"no|none|without|absent|absence|lacks?|lacking|devoid|free|neither|nor|nil|negative|"
+    r"non-?existent|inapparent|invisible|imperceptible|undetectable|indiscernible|"
     rf"not (?:\w+ly )?{_SEEN}|(?:cannot|could not|can not) be {_SEEN}",
-    Amount.SCANT: r"scant|scanty|few|focal|focally|rare|rarely|sparse|sparsely|little|minimal|trace|traces|minor|"
+    Amount.SCANT: rf"{_NEARLY} (?:any|no|none|absent|non-?existent|invisible|{_SEEN}|free|devoid)|next to no|"
+    r"paucity|dearth|scarcity|scarce|negligible|insignificant|infrequent|"
+    r"scant|scanty|few|focal|focally|rare|rarely|sparse|sparsely|little|minimal|trace|traces|minor|"
     r"occasional|occasionally|isolated|low|slight|inconspicuous|limited|single|"
     r"small(?= (?:areas?|amounts?|quantit|foci|focus|zones?|numbers?|lakes?))",
     Amount.SOME: r"some|moderate|moderately|several|intermediate|partial|partly|medium",
@@ -143,15 +147,20 @@ _LEVELS = frozenset({Finding.NUCLEAR_SIZE, Finding.CELLULARITY, Finding.MKI})
 
 _HEDGES = re.compile(
     r"\b(?:may|might|possibl[ey]|probabl[ey]|perhaps|suggest\w*|suspicious|suspected|cannot be excluded|"
-    r"can(?:not|'t| not) exclude|questionable|unclear|uncertain|if|likely|unlikely|equivocal|rather than|not only|"
-    r"consistent with|compatible with|resembl\w+|more|less|fewer|than|expected|history|should)\b|\?"
+    r"can(?:not|'t| not) exclude|would|could(?! not be)|questionable|unclear|uncertain|if|likely|unlikely|"
+    r"equivocal|rather than|not only|"
+    r"(?:typical|characteristic|diagnostic|indicative|reminiscent) (?:of|for)|resembl\w+|more|less|fewer|than|"
+    r"expected|history|should)\b|\?"
 )
-_BREAK = re.compile(r"[;.!]|\b(?:but|while|whereas|although|though|however|yet|except|despite|with)\b|(?=\bwithout\b)")
+_LIKENED = re.compile(r"\b(?:consistent|compatible|in keeping|in line|in accordance) with\b")
+_BREAK = re.compile(
+    r"[;.!]|\b(?:but|while|whereas|although|though|albeit|however|yet|except|despite|with)\b|(?=\bwithout\b)"
+)
 _JOIN = re.compile(r"^(?:\s|,|/|&|\band\b|\bor\b|\bnor\b|\bas well as\b)+$")
 _CONNECTOR = re.compile(r",|/|&|\b(?:and|or|nor)\b")
 _VERB = re.compile(
     rf"\b(?:is|are|was|were|be|appears?|seems?|remains?|looks?|shows?|{_SEEN}|very|quite|rather|only|here|there|to|"
-    r"or|and)\b|[:()]"
+    r"or|and|but|though|although|albeit|however|yet|it|they)\b|[:(),]"
 )
 _FILLER = re.compile(
     r"\b(?:of|for|the|a|an|any|very|quite|only|in|areas?|foc(?:us|i)|zones?|patch(?:es)?|amounts?|quantit(?:y|ies)|"
@@ -160,7 +169,54 @@ _FILLER = re.compile(
     r"cellular|tumou?r|coagulative|geographic|fresh|old|dark|clumped|atypical|uniform|round|oval|ovoid|"
     r"hyperchromatic|to|or|and|with|schwannian|fibrous|homer|wright|here|there|is|are|size|sized)\b|[,:-]"
 )
-_NEGATION = re.compile(r"\b(?:no|not|never|none|neither|nor|without|lack\w*|absen\w+|n't|cannot|devoid|free)\b")
+_NEGATION = re.compile(
+    r"\b(?:no|not|never|none|neither|nor|without|lack\w*|absen\w+|cannot|devoid|free|hardly|scarcely|barely)\b|n't\b"
+)
+_DOUBT = re.compile(
+    r"\b(?:almost|nearly|virtually|practically|non-?\w+|paucity|dearth|scarc\w+|little|minority|poor(?:ly)?|reduc\w+|"
+    r"decreas\w+|diminish\w+|loss|lost|loses|difficult\w*|hard to|fails?|replac\w+|instead|elsewhere|negligible|"
+    r"in(?:apparent|visible|distinct|significant)|neighbou?ring|adjacent|obscur\w+|remnants?|typical\w*|usual\w*)\b|"
+    r"\w-(?:poor|free)\b"
+)
+"""Where one of these stands, "present" is not said for sure."""
+_PREDICATE = re.compile(
+    r"\s*(?:is|are|was|were|appears?|seems?|remains?|looks?|becomes?)\b"
+    rf"(?!\s+(?:(?:also|clearly|readily|easily|well|all|both|only|again|once)\s+)*(?:{_SEEN}|here|there)\b)"
+)
+"""Something is said of a finding, and not that it is seen."""
+_TURN = re.compile(r"\b(?:but|though|although|albeit|however|yet)\b")
+_PARTIAL = re.compile(
+    r"\b(?:some|few|fewer|occasional\w*|scattered|several|isolated|individual\w*|rare\w*|single|singly|numerous|many|"
+    r"focal\w*|"
+    r"subset|minority|others?|among|amongst|amidst|one|two|three|both|certain|part(?:s|ly)?|number|proportion|sparse|"
+    r"intermixed|interspersed|admixed|an?|half|third|frequent\w*)\b|%"
+)
+"""Of some of the nuclei: their size is not that of the tile."""
+_OTHER_CELLS = re.compile(
+    r"\b(?:lymph\w+|apopto\w+|pykno\w+|gangli\w+|endotheli\w+|fibro(?:blast|cyt)\w*|schwann\w*|stromal?|spindle\w*|"
+    r"plasma|macrophag\w+|histiocyt\w+|erythro\w+|red (?:blood )?cells?|inflammatory|infiltrat\w+|mitotic|giant|"
+    r"multinucleate\w*|necrotic|dying|degenerat\w+|karyorrhe\w+|neutrophils?|eosinophils|granulocytes?|mast|"
+    r"vascular|vessels?|"
+    r"differentiating|maturing|mature|elongated|bizarre)\b"
+)
+"""Cells beside the neuroblasts, whose nuclei are their own."""
+
+
+_DENYING = re.compile(
+    rf"{_NEGATION.pattern}|n't\b|\b(?:negativ\w*|exclu\w+|ruled? out|missing|unseen|undetected|unidentified)\b",
+    re.IGNORECASE,
+)
+
+
+def denies(heading: str) -> bool:
+    """Whether the heading of a list says that what stands under it is not there, or may say so.
+
+    Parameters
+    ----------
+    heading : str
+        English: "Not seen", "Negative findings".
+    """
+    return _DENYING.search(heading.replace("\u2019", "'")) is not None
 
 
 def _compiled(words: dict[Amount, str]) -> dict[Amount, re.Pattern[str]]:
@@ -193,6 +249,13 @@ def read_claims(sentence: str) -> tuple[Claim, ...]:
     """
     text = re.sub(r"\s+", " ", sentence.lower().replace("\u2019", "'"))
     text = re.sub(r",? if any\b", " or none", text)
+    text = _LIKENED.sub("resembling", text)
+    heading, colon, items = text.partition(":")
+    if colon and not _mentions(heading):
+        if _HEDGES.search(heading):
+            return ()
+        if denies(heading):
+            text = f"no {items.strip()}"
     mentions = _mentions(text)
     return tuple(claim for part in _parts(text, mentions) for claim in _claims_of(text, *part))
 
@@ -216,11 +279,22 @@ def _parts(text: str, mentions: list[_Mention]) -> Iterator[tuple[int, int, list
         # "3.5" is a number
         and not (m.group() == "." and m.end() < len(text) and text[m.end()].isdigit())
     ]
+    ends = [*(cut.start() for cut in cuts[1:]), len(text)]
+    cuts = [cut for cut, end in zip(cuts, ends, strict=False) if not _qualifies(text[cut.start() : end], mentions, cut)]
     edges = [0, *(edge for cut in cuts for edge in (cut.start(), cut.end())), len(text)]
     for start, end in zip(edges[::2], edges[1::2], strict=True):
         inside = [mention for mention in mentions if start <= mention.start and mention.end <= end]
         if inside:
             yield start, end, inside
+
+
+def _qualifies(part: str, mentions: list[_Mention], cut: re.Match[str]) -> bool:
+    """Whether what follows a "but" says how what stands before it is meant: "present, though scant"."""
+    speaks = any(cut.start() <= mention.start < cut.start() + len(part) for mention in mentions)
+    if speaks or not _TURN.match(part):
+        return False
+    rest = _VERB.sub("", _TURN.sub("", part, count=1)).strip(" ,.;")
+    return any(p.match(rest) for p in _AMOUNT_PATTERNS.values()) or bool(_NEGATION.match(rest) or _DOUBT.match(rest))
 
 
 def _claims_of(text: str, start: int, end: int, mentions: list[_Mention]) -> Iterator[Claim]:
@@ -232,18 +306,31 @@ def _claims_of(text: str, start: int, end: int, mentions: list[_Mention]) -> Ite
     joined = [bool(_JOIN.match(text[left.end : right.start])) for left, right in pairwise(mentions)]
     said = _shared(text[start:end], own, joined)
     for mention, amounts in zip(mentions, said, strict=True):
+        if mention.finding is Finding.NUCLEAR_SIZE and not _of_all_nuclei(text, end, mention):
+            continue
         if amounts and not (mention.finding in _LEVELS and set(amounts) & {Amount.PRESENT, Amount.ABSENT}):
             yield Claim(mention.finding, amounts)
 
 
+def _of_all_nuclei(text: str, end: int, mention: _Mention) -> bool:
+    """Whether a size is said of the tile's nuclei: not of some of them, nor of those of another kind of cell."""
+    begin = max(text.rfind(mark, 0, mention.start) for mark in ".;!") + 1
+    said = text[begin:end]
+    return not (text[mention.start : mention.end] == "nucleus" or _PARTIAL.search(said) or _OTHER_CELLS.search(said))
+
+
 @dataclass(frozen=True)
 class _Own:
-    """Amounts before and after a mention; whether it is not understood; whether "and" joins it to the one before."""
+    """Amounts before and after a mention; whether it is not understood; whether "and" joins it to the one before.
+
+    Doubtful where something is said of it that is not understood, so that not even its presence is sure.
+    """
 
     before: tuple[Amount, ...] = ()
     after: tuple[Amount, ...] = ()
     obscure: bool = False
     after_and: bool = False
+    doubtful: bool = False
 
 
 def _surroundings(text: str, start: int, end: int, mentions: list[_Mention]) -> tuple[list[str], list[str]]:
@@ -268,13 +355,14 @@ def _surroundings(text: str, start: int, end: int, mentions: list[_Mention]) -> 
 
 def _own_amounts(mention: _Mention, before: str, after: str) -> _Own:
     if mention.fixed is not None:
-        return _Own(obscure=True) if _NEGATION.search(before) else _Own(before=(mention.fixed,))
+        return _Own(obscure=True) if _NEGATION.search(f"{before} | {after}") else _Own(before=(mention.fixed,))
     patterns = _SIZE_PATTERNS if mention.finding is Finding.NUCLEAR_SIZE else _AMOUNT_PATTERNS
     ahead, clear_ahead = _near(before, patterns, _FILLER, at_end=True)
     behind, clear_behind = _near(after, patterns, _VERB, at_end=False)
     if not clear_ahead or not clear_behind or (ahead and behind and _NEGATION.search(before + " " + after)):
         return _Own(obscure=True)
-    return _Own(before=ahead, after=behind, after_and=bool(re.match(r"\s*,?\s*(?:and\b(?!/)|&)", before)))
+    joined = bool(re.match(r"\s*,?\s*(?:and\b(?!/)|&)", before))
+    return _Own(before=ahead, after=behind, after_and=joined, doubtful=bool(_PREDICATE.match(after)))
 
 
 def _near(
@@ -285,6 +373,7 @@ def _near(
         ((m.start(), m.end(), amount) for amount, pattern in patterns.items() for m in pattern.finditer(text)),
         reverse=at_end,
     )
+    marks = [m for m in marks if not any(o != m and o[0] <= m[0] and m[1] <= o[1] for o in marks)]
     amounts: list[Amount] = []
     edge = len(text) if at_end else 0
     for start, end, amount in marks:
@@ -328,4 +417,5 @@ def _inherited(
         # "no necrosis and neuropil ..." may go on either way; a comma or an "or" goes on with the negation.
         return () if own[i].after_and else said[i - 1]
     # Where something is denied in the clause, it may be this: a list may hold words that are not known here.
-    return () if _NEGATION.search(clause) else (Amount.PRESENT,)
+    unsure = _NEGATION.search(clause) or _DOUBT.search(clause) or own[last].doubtful
+    return () if unsure else (Amount.PRESENT,)

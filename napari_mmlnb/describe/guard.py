@@ -1,7 +1,8 @@
 """What a model said is judged before anyone sees it: sentence by sentence, and what is left out is named.
 
-A sentence is kept word for word, without the marks of lists and emphasis around it. The judgement of a sentence depends
-on itself and on those before it only, so that a text may be judged while it grows: what was kept stays.
+A sentence is kept word for word, without the marks of lists and emphasis around it, and together with its heading
+where it would say something else without. The judgement of a sentence depends on itself and on those before it only, so
+that a text may be judged while it grows: what was kept stays. (But for one case: a mark that all so far was thought.)
 """
 
 from __future__ import annotations
@@ -10,13 +11,21 @@ import re
 import unicodedata
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
+from napari_mmlnb.describe.asides import echoes, refuses, speaks_beyond_tile
+from napari_mmlnb.describe.circles import first_turn, plain
 from napari_mmlnb.describe.class_names import states_class
 from napari_mmlnb.describe.language import is_foreign
+from napari_mmlnb.describe.layout import closed, pieces_of
+from napari_mmlnb.describe.outline import statements
+from napari_mmlnb.describe.thought import is_thought, without_thought
 
 EMPTY, GARBAGE, LANGUAGE, REPETITION = "empty", "garbage", "other language", "repetition"
 CLASS_NAME, CUT_OFF, TIME_LIMIT = "class name", "cut off", "time limit"
+LOOSE, THOUGHT, ECHO, REFUSAL = "list without its heading", "thought aloud", "echo of the question", "refusal"
+BEYOND, TOO_LONG = "beyond the tile", "too long"
 
 FAULTS = MappingProxyType(
     {
@@ -26,6 +35,12 @@ FAULTS = MappingProxyType(
         REPETITION: "The model repeated itself; each sentence is given once.",
         CLASS_NAME: "The model named a class, which a description must not; those sentences were left out.",
         CUT_OFF: "The model reached the greatest length of an answer; its unfinished last sentence was left out.",
+        LOOSE: "The model gave a list or a table whose entries say nothing sure by themselves; they were left out.",
+        THOUGHT: "The model thought aloud; its thoughts were left out.",
+        ECHO: "The model gave back what it was asked; that was left out.",
+        REFUSAL: "The model declined to answer, or spoke of itself; those sentences were left out.",
+        BEYOND: "The model spoke of what no tile can show, such as the patient; those sentences were left out.",
+        TOO_LONG: "The model said more than is read; the rest was left out.",
         TIME_LIMIT: "The model was stopped after the time that a tile may take; what it had finished saying is given.",
     }
 )
@@ -48,13 +63,19 @@ class Judgement:
     faults: tuple[str, ...]
 
 
-def judge(text: str, forbidden: Sequence[str] = (), *, ended: bool = True, stopped: str = "") -> Judgement:
+MOST_CHARACTERS = 32_000
+"""Of an answer, thoughts and all; twice what the longest one that may be asked for (4096 tokens) holds."""
+
+
+def judge(
+    text: str, forbidden: Sequence[str] = (), *, ended: bool = True, stopped: str = "", prompt: str = ""
+) -> Judgement:
     """Keep the sentences that may be shown.
 
     Parameters
     ----------
     text : str
-        What the model has said so far, from its beginning.
+        What the model has said so far, from its beginning; not more than `MOST_CHARACTERS` of it are read.
     forbidden : sequence of str
         Ids and labels of the classes.
     ended : bool
@@ -62,89 +83,47 @@ def judge(text: str, forbidden: Sequence[str] = (), *, ended: bool = True, stopp
     stopped : str
         `CUT_OFF` or `TIME_LIMIT` where the model did not come to an end by itself: its last sentence is left out unless
         it ends as a sentence does. Empty where it did.
+    prompt : str
+        What the model was asked; its sentences are no finding when the model gives them back.
     """
-    finished, rest = split_sentences(text)
-    if ended and rest and (not stopped or _CLOSED.search(rest)):
-        finished, rest = (*finished, rest), ""
+    return _judge(text[: MOST_CHARACTERS + 1], tuple(forbidden), ended, stopped, prompt)
+
+
+@lru_cache(maxsize=16)
+def _judge(text: str, forbidden: tuple[str, ...], ended: bool, stopped: str, prompt: str) -> Judgement:
+    """The same of what is read of a text; remembered, since what grows beyond that is asked for again and again."""
+    whole = len(text) <= MOST_CHARACTERS
+    spoken, thought = without_thought(text[:MOST_CHARACTERS], ended=ended)
+    faults = [name for name, is_so in ((THOUGHT, thought), (TOO_LONG, not whole)) if is_so]
+    finished, rest = pieces_of(spoken)
+    torn = bool(rest.text)
+    if ended and rest.text and ((whole and not stopped) or rest.closed):
+        finished, torn = (*finished, rest), False
     kept: dict[str, str] = {}
-    faults: list[str] = []
-    for raw in finished:
-        if _HEADING.search(raw):
-            continue
-        sentence, looped = _first_turn(_closed(_unmarked(raw)))
-        fault = next((name for name, has in _TESTS if has(sentence, forbidden, kept)), "")
+    for said in statements(finished, ended=ended):
+        sentence, looped = first_turn(closed(said.text))
+        fault = LOOSE if said.lost else _fault(sentence, looped, kept, forbidden, prompt)
         if not fault:
-            kept[_plain(sentence)] = sentence
+            kept[plain(sentence)] = sentence
         faults += [name for name in (fault, looped and REPETITION) if name]
-    if ended and (stopped == TIME_LIMIT or (stopped and rest)):
+    if ended and (stopped == TIME_LIMIT or (stopped and torn)):
         faults.append(stopped)
     if ended and not kept and not faults:
         faults.append(EMPTY)
     return Judgement(tuple(kept.values()), tuple(dict.fromkeys(faults)))
 
 
-def split_sentences(text: str) -> tuple[tuple[str, ...], str]:
-    """The finished sentences of a text, and what stands after the last of them.
-
-    A sentence ends with its line, or with . ! ? before white space; not after an abbreviation, an initial or the number
-    of a list. A line that goes on with a small letter was only wrapped. Whatever might still go on is the rest.
-    """
-    sentences = []
-    start = 0
-    for end in _END.finditer(text):
-        piece = text[start : end.start()] + (end["mark"] or "")
-        if end["mark"] and "\n\n" not in end[0] and _ABBREVIATED.search(piece):
-            continue
-        if piece.strip():
-            sentences.append(" ".join(piece.split()))
-        start = end.end()
-    return tuple(sentences), " ".join(text[start:].split())
+def _fault(sentence: str, looped: bool, kept: Container[str], forbidden: tuple[str, ...], prompt: str) -> str:
+    """Why a sentence is left out; empty where it may be shown."""
+    if (looped and not sentence) or plain(sentence) in kept:
+        return REPETITION
+    return _own_fault(sentence, forbidden, prompt)
 
 
-_END = re.compile(r"(?P<mark>[.!?…。！？]+[\"'”’)\]*_]*)\s+(?=\S)|[^\S\n]*\n(?:\s*\n\s*(?=\S)|\s*(?=[^\sa-z]))")
-_ABBREVIATED = re.compile(
-    r"(?:^|[\s(])(?:e\.g|i\.e|cf|vs|approx|ca|figs?|dr|resp|incl|max|min|al|[A-Z])\.$|^\W*\d{1,3}\.$",
-    re.IGNORECASE,
-)
-_CLOSED = re.compile(r"[.!?…。！？][\"'”’)\]*_]*$")
-_HEADING = re.compile(r"^#|:[*_]*$|^[*_\-=\s]+$")
-_MARKS = re.compile(r"^\s*(?:(?:[-*+•‣–>]|\(?\d{1,3}[.)])\s+)*|\*\*|__|(?<!\w)[*_](?=\w)|(?<=[\w.!?])[*_](?!\w)|`")
-
-
-def _unmarked(sentence: str) -> str:
-    """Without the marks of lists and emphasis."""
-    return _MARKS.sub("", sentence).strip()
-
-
-def _closed(sentence: str) -> str:
-    """With a full stop where none is: sentences of a list go without."""
-    return sentence if not sentence or _CLOSED.search(sentence) else sentence.rstrip(",;:") + "."
-
-
-def _plain(sentence: str) -> str:
-    """What makes a sentence the same as another: its words."""
-    return " ".join(re.findall(r"[\w%]+", sentence.casefold()))
-
-
-_MOST_WORDS_OF_A_TURN = 12
-_LEAST_TURNS = 3
-
-
-def _first_turn(sentence: str) -> tuple[str, bool]:
-    """A sentence, and whether it runs in a circle: of one that does so from its beginning the first turn, else nothing.
-
-    A circle is the same words at least three times in a row.
-    """
-    words = sentence.split()
-    plain = [_plain(word) or word for word in words]
-    for length in range(1, min(_MOST_WORDS_OF_A_TURN, len(words) // _LEAST_TURNS) + 1):
-        run = 0
-        for i in range(length, len(plain)):
-            run = run + 1 if plain[i] == plain[i - length] else 0
-            if run == length * (_LEAST_TURNS - 1):
-                begins = i + 1 - length * _LEAST_TURNS == 0
-                return (" ".join(words[:length]).rstrip(",;:. ") + "." if begins and length > 1 else ""), True
-    return sentence, False
+@lru_cache(maxsize=1024)
+def _own_fault(sentence: str, forbidden: tuple[str, ...], prompt: str) -> str:
+    """The same, whatever was said before: the first test that is met. Remembered while the text grows."""
+    return next((name for name, has in _TESTS if has(sentence, forbidden, prompt)), "")
 
 
 _MARKUP = re.compile(
@@ -174,10 +153,13 @@ def _is_garbage(sentence: str) -> bool:
     )
 
 
-_TESTS: tuple[tuple[str, Callable[[str, Sequence[str], Container[str]], bool]], ...] = (
-    (REPETITION, lambda sentence, _, kept: not sentence or _plain(sentence) in kept),
+_TESTS: tuple[tuple[str, Callable[[str, tuple[str, ...], str], bool]], ...] = (
+    (ECHO, lambda sentence, _, prompt: echoes(sentence, prompt)),
     (CLASS_NAME, lambda sentence, forbidden, _: states_class(sentence, forbidden)),
     (GARBAGE, lambda sentence, *_: _is_garbage(sentence)),
     (LANGUAGE, lambda sentence, *_: is_foreign(sentence)),
+    (THOUGHT, lambda sentence, *_: is_thought(sentence)),
+    (REFUSAL, lambda sentence, *_: refuses(sentence)),
+    (BEYOND, lambda sentence, *_: speaks_beyond_tile(sentence)),
 )
 """What is asked of a sentence, in this order; the first that is true leaves it out."""

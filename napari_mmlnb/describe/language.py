@@ -70,6 +70,25 @@ _OTHERS = MappingProxyType(
 )
 _FOREIGN = tuple(_words(text) - _ENGLISH - _ALSO_ENGLISH for text in _OTHERS.values())
 
+_TELLING = _words(
+    """
+    kein keine keinen keiner ohne nicht wenig wenige viel viele reichlich spärlich mäßig kaum fehlt fehlen
+    pas aucun aucune sans peu beaucoup absente absents
+    sin ninguna ningún poco mucho abundantes escaso escasa ausente ausencia
+    senza nessun nessuna scarso scarsa assente abbondante
+    sem nenhum nenhuma pouco geen weinig zonder brak
+    """
+)
+"""Small words of other languages of which a single one tells, however short the sentence."""
+_OF_THE_FIELD = re.compile(
+    r"(?:un)?differen[zt]iert\w*|ausdifferenzier\w*|(?:in)?differencie(?:e?s?)|(?:in|des)?diferenciad[oa]s?|"
+    r"(?:in|s)?differenziat[oaie]|(?:on)?gedifferentieerde?|nekrosen?|verkalkung\w*|blutung\w*|zellen|zellkerne?|kerne|"
+    r"zellreich\w*|zellarm\w*|neuroblastome|neuroblastoms|neuropile|neuropilo|neuropilum|noyaux|cellules|celulas|nucleos|"
+    r"cellule|cellen|kernen|necrose|necrosi|calcificacion\w*|calcificazion\w*|hemorragie|hemorragia|emorragi[ae]|"
+    r"tumeurs?|tumore|tejido|tessuto|gewebe|pobremente|scarsamente|schlecht\w*|komorki|celule"
+)
+"""What the findings are called in other languages, without accents."""
+
 _LEAST_WORDS = 3
 _LEAST_ACCENTED = 3
 _ACCENTED_SHARE = 0.25
@@ -83,13 +102,19 @@ def is_foreign(sentence: str) -> bool:
     words = _WORD.findall(unicodedata.normalize("NFC", sentence).casefold())
     if any(_is_of_another_script(letter) for word in words for letter in word):
         return True
+    english = sum(word in _ENGLISH for word in words)
+    if any(_OF_THE_FIELD.fullmatch(_without_accents(word)) or (word in _TELLING and not english) for word in words):
+        return True
     if len(words) < _LEAST_WORDS:
         return False
-    english = sum(word in _ENGLISH for word in words)
     theirs = max(sum(word in known for word in words) for known in _FOREIGN)
     accented = sum(not word.isascii() for word in words)
     many = max(_LEAST_ACCENTED, english + 1, _ACCENTED_SHARE * len(words))
     return theirs > english or accented >= many
+
+
+def _without_accents(word: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))
 
 
 def _is_of_another_script(letter: str) -> bool:

@@ -28,7 +28,7 @@ from napari_mmlnb.errors import DescriberError, RequestError, SendingRefusedErro
 from napari_mmlnb.result import Description
 
 if TYPE_CHECKING:
-    from napari_mmlnb.describe.registry import DescriberRequest
+    from napari_mmlnb.describe.request import DescriberRequest
 
 NAME = "server"
 DEFAULT_ADDRESS = "http://127.0.0.1:8000/v1"
@@ -174,7 +174,7 @@ class _Heard:
 
     def __init__(self, rank: int, request: DescriberRequest) -> None:
         self._rank = rank
-        self._forbidden = request.forbidden
+        self._forbidden, self._prompt = request.forbidden, request.prompt
         self._most = request.generation.max_new_tokens * _LONGEST_TOKEN
         self._text = ""
         self._judged = Judgement((), ())
@@ -190,7 +190,7 @@ class _Heard:
         self._due |= any(mark in delta.text for mark in _SENTENCE_ENDS)
         if not self._due or self.finished:
             return False
-        before, self._judged = len(self._judged.sentences), judge(self._text, self._forbidden, ended=False)
+        before, self._judged = len(self._judged.sentences), self._judge(ended=False)
         grown = len(self._judged.sentences) > before
         self._due = not grown
         return grown
@@ -203,7 +203,7 @@ class _Heard:
         """What is told when it has."""
         # Whatever reason a server gives but its own end, the last sentence may be torn.
         stopped = "" if self.finished == "stop" else TIME_LIMIT if self.finished == "time" else CUT_OFF
-        judged = judge(self._text, self._forbidden, stopped=stopped)
+        judged = self._judge(stopped=stopped)
         faults = judged.faults
         if stopped and not self._text.strip():
             faults = (NOTHING_YET,)
@@ -213,8 +213,11 @@ class _Heard:
 
     def broken(self, problem: str) -> TileDescription:
         """What is told where the server failed: the sentences that had come to their end, and why there are no more."""
-        judged = judge(self._text, self._forbidden, ended=False)
+        judged = self._judge(ended=False)
         return TileDescription(self._rank, judged.sentences, (), (*judged.faults, problem))
+
+    def _judge(self, *, ended: bool = True, stopped: str = "") -> Judgement:
+        return judge(self._text, self._forbidden, ended=ended, stopped=stopped, prompt=self._prompt)
 
 
 def _left(until: float) -> float:

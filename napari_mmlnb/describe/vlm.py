@@ -26,7 +26,7 @@ from napari_mmlnb.errors import DescriberError
 from napari_mmlnb.result import Description
 
 if TYPE_CHECKING:
-    from napari_mmlnb.describe.registry import DescriberRequest
+    from napari_mmlnb.describe.request import DescriberRequest
 
 SMALL = 100_000_000
 """Weights up to which a processor answers for several tiles at once faster than for one after the other."""
@@ -141,7 +141,7 @@ class VlmDescriber:
     def _describe_batch(self, loaded: LoadedVlm, tiles: Sequence[EvidenceTile]) -> Iterator[TileDescription]:
         request = self._request
         deadline = time.monotonic() + request.seconds_a_tile * len(tiles)
-        answers = [_Answer(tile.rank, request.forbidden) for tile in tiles]
+        answers = [_Answer(tile.rank, request.forbidden, request.prompt) for tile in tiles]
         inputs = loaded.inputs([tile.rgb for tile in tiles], request.prompt)
         seeds = [_seed(request.generation.seed, tile) for tile in tiles]
         told = 0
@@ -175,6 +175,7 @@ class _Answer:
 
     rank: int
     forbidden: Sequence[str]
+    prompt: str
     tokens: list[int] = field(default_factory=list)
     ended: bool = False
     told: int = 0
@@ -192,14 +193,14 @@ class _Answer:
         due, self.due = self.due, any(mark in loaded.text_of([token]) for mark in _SENTENCE_MARKS)
         if not due:
             return None
-        judged = judge(loaded.text_of(self.tokens), self.forbidden, ended=False)
+        judged = judge(loaded.text_of(self.tokens), self.forbidden, ended=False, prompt=self.prompt)
         if len(judged.sentences) <= self.told:
             return None
         self.told = len(judged.sentences)
         return TileDescription(self.rank, judged.sentences, (), judged.faults, complete=False)
 
     def complete(self, loaded: LoadedVlm, stopped: str) -> TileDescription:
-        judged = judge(loaded.text_of(self.tokens), self.forbidden, stopped=stopped)
+        judged = judge(loaded.text_of(self.tokens), self.forbidden, stopped=stopped, prompt=self.prompt)
         return TileDescription(self.rank, judged.sentences, (), judged.faults)
 
 

@@ -29,7 +29,7 @@ from napari_mmlnb.describe.vlm_folder import VlmFolder
 from napari_mmlnb.errors import DescriberError, RequestError
 
 if TYPE_CHECKING:
-    from napari_mmlnb.describe.registry import DescriberRequest
+    from napari_mmlnb.describe.request import DescriberRequest
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 

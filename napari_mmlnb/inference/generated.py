@@ -18,7 +18,8 @@ from napari_mmlnb.describe.claims import read_claims
 from napari_mmlnb.describe.contradiction import contradiction
 from napari_mmlnb.describe.describing_facts import FACTS_FILE
 from napari_mmlnb.describe.measured import FACTS as MEASURED
-from napari_mmlnb.describe.registry import OWN, DescriberRequest, create_describer, describers, settled_request
+from napari_mmlnb.describe.registry import OWN, create_describer, describers, settled_request
+from napari_mmlnb.describe.request import DescriberRequest
 from napari_mmlnb.describe.sentences import Values, values_of
 from napari_mmlnb.describe.vlm_folder import WEIGHTS_FILE
 from napari_mmlnb.errors import MmlnbError, RequestError, RunCancelledError, UnknownNameError

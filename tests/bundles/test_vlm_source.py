@@ -14,7 +14,8 @@ import pytest
 
 from napari_mmlnb.describe.base import EvidenceTile
 from napari_mmlnb.describe.prompt import Generation
-from napari_mmlnb.describe.registry import DescriberRequest, create_describer
+from napari_mmlnb.describe.registry import create_describer
+from napari_mmlnb.describe.request import DescriberRequest
 from napari_mmlnb.geometry import Region
 from tests.bundles.hub_server import GOOD, NO_COMMIT, serve_hub
 from tests.bundles.test_hub import CHILD

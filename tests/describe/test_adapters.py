@@ -15,7 +15,8 @@ from transformers import AutoModelForImageTextToText
 from napari_mmlnb.describe.base import EvidenceTile
 from napari_mmlnb.describe.describing_facts import FACTS_FILE, DescribingFacts, folder_digest, read_facts
 from napari_mmlnb.describe.prompt import DEFAULT_PROMPT, STEADY, Generation
-from napari_mmlnb.describe.registry import DescriberRequest, create_describer, settled_request
+from napari_mmlnb.describe.registry import create_describer, settled_request
+from napari_mmlnb.describe.request import DescriberRequest
 from napari_mmlnb.describe.vlm import VlmDescriber
 from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.errors import DescriberError, WeightsMissingError

@@ -11,7 +11,7 @@ from napari_mmlnb.describe.address import (
     is_this_machine,
     recorded_address,
 )
-from napari_mmlnb.describe.registry import DescriberRequest
+from napari_mmlnb.describe.request import DescriberRequest
 from napari_mmlnb.describe.server import ServerDescriber
 from napari_mmlnb.errors import DescriberError, RequestError, SendingRefusedError
 

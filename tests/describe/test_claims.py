@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_mmlnb.describe.claims import Amount, Finding, read_claims
+from napari_mmlnb.describe.contradiction import contradiction
 
 A, SC, SO, AB, P = Amount.ABSENT, Amount.SCANT, Amount.SOME, Amount.ABUNDANT, Amount.PRESENT
 NEUROPIL, NECROSIS, BLOOD, MITOSES, MKI = (
@@ -108,6 +109,63 @@ def test_several_claims_keep_their_own_amounts(sentence: str, claims: list[tuple
 )
 def test_what_can_be_read_in_two_ways_claims_nothing(sentence: str) -> None:
     assert said(sentence) == []
+
+
+@pytest.mark.parametrize(
+    ("sentence", "amount"),
+    [
+        ("Hardly any neuropil is seen.", SC),
+        ("There is a paucity of neuropil.", SC),
+        ("Neuropil is barely visible.", SC),
+        ("Neuropil is virtually nonexistent.", SC),
+        ("Neuropil is negligible.", SC),
+        ("Almost no neuropil.", SC),
+        ("The field is nearly free of neuropil.", SC),
+        ("Neuropil is present, though scant.", SC),
+        ("Neuropil is present but only focally.", SC),
+        ("Neuropil is inapparent.", A),
+        ("The following features are not seen: neuropil.", A),
+        ("No evidence of: neuropil or rosettes.", A),
+        ("Negative findings: neuropil.", A),
+        ("Neuropil: absent.", A),
+    ],
+)
+def test_hardly_any_is_not_presence(sentence: str, amount: Amount) -> None:
+    assert said(sentence)[0] == (NEUROPIL, {amount})
+    assert contradiction(sentence, {1: {"tissue_fraction": 95.0, "neuropil_like_fraction": 1.0}}) == ""
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Neuropil is reduced.",
+        "Neuropil is difficult to discern.",
+        "Neuropil is hardly abundant.",
+        "Neuropil occupies a minority of the area.",
+        "Fibrillary material consistent with neuropil.",
+        "A pale area compatible with neuropil is seen.",
+        "If this were ganglioneuroma, one would expect: abundant neuropil.",
+        "I do not see: extensive neuropil.",
+        "Neuropil is extensive in the next field but not here.",
+        "Densely packed cells are not seen.",
+        "Some nuclei are enlarged.",
+        "A few enlarged nuclei stand among the small ones.",
+        "Scattered large nuclei.",
+        "Cells with small nuclei are few.",
+        "Occasional cells have large nuclei.",
+        "Lymphocytes have small dark nuclei.",
+        "Apoptotic small nuclei.",
+        "One cell has a large nucleus.",
+    ],
+)
+def test_what_is_not_understood_claims_nothing(sentence: str) -> None:
+    assert said(sentence) == []
+
+
+def test_a_size_is_that_of_the_tile_s_nuclei_only() -> None:
+    assert said("The nuclei are small.") == [(SIZE, {SC})]
+    assert said("Most nuclei are large; lymphocytes are few.") == [(SIZE, {AB})]
+    assert said("Ganglion cells with large nuclei are scattered.") == [(AMPLE, {P})]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,10 @@ ENGLISH = (
     "No calcification.",
     "Small round blue cells, scant cytoplasm, salt-and-pepper chromatin, inconspicuous nucleoli.",
     "None.",
+    "Cytoplasm: scant.",
+    "Differentiated cells.",
+    "Undifferenciated tumour.",
+    "Anaplastic foci, stark contrast absent.",
     "",
 )
 OTHERS = (
@@ -37,6 +41,18 @@ OTHERS = (
     "Нейропиль обильный, ядра мелкие.",
     "النسيج العصبي وفير.",
     "Neuropil 豊富.",
+    "Kein Neuropil.",
+    "Undifferenziert.",
+    "Schlecht differenziertes Neuroblastom.",
+    "Neuroblastome indifférencié.",
+    "Neuroblastome indifferencie.",
+    "Neuroblastoma pobremente diferenciado.",
+    "Neuroblastoma scarsamente differenziato.",
+    "Sans nécrose.",
+    "Sin necrosis.",
+    "Nekrosen.",
+    "Necrosi assente.",
+    "Geen necrose.",
 )
 
 

@@ -11,7 +11,7 @@ import torch
 
 from napari_mmlnb.describe import vlm_loading
 from napari_mmlnb.describe.memory import memory_available, memory_needed
-from napari_mmlnb.describe.registry import DescriberRequest
+from napari_mmlnb.describe.request import DescriberRequest
 from napari_mmlnb.describe.vlm_folder import VlmFolder
 from napari_mmlnb.errors import DescriberMemoryError
 

@@ -8,7 +8,8 @@ import pytest
 
 from napari_mmlnb.describe import registry
 from napari_mmlnb.describe.profiles import PROFILES
-from napari_mmlnb.describe.registry import OWN, DescriberRequest, create_describer, describers, is_describer
+from napari_mmlnb.describe.registry import OWN, create_describer, describers, is_describer
+from napari_mmlnb.describe.request import DescriberRequest
 from napari_mmlnb.errors import (
     DescriberError,
     MissingExtraError,

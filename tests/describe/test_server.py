@@ -17,7 +17,8 @@ from napari_mmlnb.describe.address import KEY_VARIABLE, ServerAddress
 from napari_mmlnb.describe.base import EvidenceTile
 from napari_mmlnb.describe.chat_client import ServerLimits
 from napari_mmlnb.describe.prompt import DEFAULT_PROMPT, Generation
-from napari_mmlnb.describe.registry import DescriberRequest, create_describer
+from napari_mmlnb.describe.registry import create_describer
+from napari_mmlnb.describe.request import DescriberRequest
 from napari_mmlnb.describe.server import NOTHING_YET, TOO_LONG, ServerDescriber
 from napari_mmlnb.errors import DescriberError, SendingRefusedError, ServerError
 from napari_mmlnb.geometry import Region
@@ -327,7 +328,7 @@ def test_an_answer_that_takes_too_long_gives_what_was_finished() -> None:
         ("empty_text", {}, (), ("empty",)),
         ("good", {"text": "Neuropil is seen. Nuclei are sm", "reason": "length"}, ("Neuropil is seen.",), ("cut off",)),
         ("good", {"text": "Neuropil is seen. It is PD."}, ("Neuropil is seen.",), ("class name",)),
-        ("good", {"text": "Das ist sehr klein. <|x|> here. Yes, yes. Yes yes."}, ("Yes, yes.",), None),
+        ("good", {"text": "Das ist sehr klein. <|x|> here. Nests, nests. Nests nests."}, ("Nests, nests.",), None),
     ],
 )
 def test_what_it_says_is_judged(

@@ -16,7 +16,8 @@ import pytest
 
 from napari_mmlnb.describe.base import EvidenceTile
 from napari_mmlnb.describe.prompt import DEFAULT_PROMPT, Generation
-from napari_mmlnb.describe.registry import OWN, DescriberRequest, create_describer
+from napari_mmlnb.describe.registry import OWN, create_describer
+from napari_mmlnb.describe.request import DescriberRequest
 from napari_mmlnb.errors import ServerError
 from napari_mmlnb.geometry import Region
 from tests.describe import tiny_vlm

@@ -22,7 +22,8 @@ from transformers import AutoModelForImageTextToText
 from napari_mmlnb.describe.base import EvidenceTile, TileDescription
 from napari_mmlnb.describe.memory import choose_precision, memory_available, memory_needed
 from napari_mmlnb.describe.prompt import DEFAULT_PROMPT, Generation
-from napari_mmlnb.describe.registry import OWN, DescriberRequest, create_describer
+from napari_mmlnb.describe.registry import OWN, create_describer
+from napari_mmlnb.describe.request import DescriberRequest
 from napari_mmlnb.describe.vlm import VlmDescriber
 from napari_mmlnb.errors import DescriberError, DescriberMemoryError, RequestError
 from napari_mmlnb.geometry import Region

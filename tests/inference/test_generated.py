@@ -16,7 +16,7 @@ from napari_mmlnb.bundles.spec import DESCRIBER_FOLDER, DescribingSpec
 from napari_mmlnb.describe.base import EvidenceTile, TileDescription
 from napari_mmlnb.describe.describing_facts import DescribingFacts
 from napari_mmlnb.describe.prompt import Generation
-from napari_mmlnb.describe.registry import DescriberRequest
+from napari_mmlnb.describe.request import DescriberRequest
 from napari_mmlnb.errors import BundleError, RequestError, RunCancelledError, UnknownNameError
 from napari_mmlnb.inference import describer_feed
 from napari_mmlnb.inference.generated import Shown, generate_description, is_backed

@@ -8,7 +8,8 @@ from pathlib import Path
 from napari_mmlnb.bundles.describer_files import describing_of, fitting_files
 from napari_mmlnb.bundles.spec import DescribingSpec
 from napari_mmlnb.describe.base import Describer
-from napari_mmlnb.describe.registry import DescriberRequest, create_describer
+from napari_mmlnb.describe.registry import create_describer
+from napari_mmlnb.describe.request import DescriberRequest
 from napari_mmlnb.digest import file_sha256
 from napari_mmlnb.training.slide_level.config import OwnDescriberConfig, TrainConfig
 from napari_mmlnb.training.slide_level.kept_words import KeptWords

@@ -12,7 +12,8 @@ from pydantic import Field
 
 from napari_mmlnb import __version__
 from napari_mmlnb.describe.prompt import STEADY, Generation
-from napari_mmlnb.describe.registry import DescriberRequest, create_describer
+from napari_mmlnb.describe.registry import create_describer
+from napari_mmlnb.describe.request import DescriberRequest
 from napari_mmlnb.errors import OutputError
 from napari_mmlnb.training.config import Config, read_as
 from napari_mmlnb.training.small_vlm.accuracy import DescriberAccuracy, describer_accuracy

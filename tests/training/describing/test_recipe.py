@@ -18,7 +18,8 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from napari_mmlnb.describe.base import EvidenceTile
 from napari_mmlnb.describe.describing_facts import read_facts
 from napari_mmlnb.describe.prompt import DEFAULT_PROMPT
-from napari_mmlnb.describe.registry import DescriberRequest, create_describer
+from napari_mmlnb.describe.registry import create_describer
+from napari_mmlnb.describe.request import DescriberRequest
 from napari_mmlnb.errors import MissingExtraError, RequestError
 from napari_mmlnb.geometry import Region
 from napari_mmlnb.training.describing.recipe import finetune
