@@ -15,7 +15,7 @@ from napari_mmlnb.describe.adapter_base import find_base, possible_bases
 from napari_mmlnb.describe.base import Describer, DescriberFacts
 from napari_mmlnb.describe.describing_facts import read_facts
 from napari_mmlnb.describe.profiles import PROFILES, cached_profiles, is_profile, pinned_profile, profile_folder
-from napari_mmlnb.describe.request import UNSTATED, DescriberRequest
+from napari_mmlnb.describe.request import AS_THE_PROGRAM_ASKS, UNSTATED, DescriberRequest
 from napari_mmlnb.describe.vlm_folder import check_adapter, is_adapter, open_vlm_folder
 from napari_mmlnb.errors import DescriberError, MissingExtraError, UnknownNameError, WeightsMissingError
 from napari_mmlnb.registry import Registry
@@ -182,7 +182,7 @@ def is_describer(name: str) -> bool:
     return name in _DESCRIBERS or is_profile(name) or Path(name).is_dir()
 
 
-def create_describer(name: str, request: DescriberRequest = DescriberRequest()) -> Describer:
+def create_describer(name: str, request: DescriberRequest = AS_THE_PROGRAM_ASKS) -> Describer:
     """The describer of that name. Nothing is loaded yet; whether all that it needs is here is looked at.
 
     Parameters

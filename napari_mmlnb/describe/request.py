@@ -67,3 +67,6 @@ class DescriberRequest:
     server_model: str = ""
     may_send: bool = False
     seconds_a_tile: float = 120.0
+
+
+AS_THE_PROGRAM_ASKS = DescriberRequest()
