@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from napari_mmlnb.training.describing.class_words import ClassWords
 from napari_mmlnb.training.describing.loop import TokenLosses
@@ -19,6 +20,8 @@ from napari_mmlnb.training.describing.text_metrics import faults, rouge_l, sente
 from napari_mmlnb.training.scores import COVERAGE, ROUNDS
 
 FloatArray = npt.NDArray[np.float64]
+
+_LEAST_PATIENTS = 3
 
 COMPARED: Mapping[str, Callable[[str, str], float]] = {
     "token_f1": token_f1,
@@ -90,15 +93,25 @@ class Comparison:
     seed: int
 
     def told(self, before: HeldOut, after: HeldOut) -> dict[str, Any]:
-        """All figures of both, and how much better the second is; percentile bootstrap over patients, in pairs."""
-        draws = self._draws()
+        """All figures of both, and how much better the second is, in pairs.
+
+        Intervals are t intervals with the deviation of a bootstrap over patients: its percentiles promise too much
+        where patients are few.
+        """
+        draws, patients = self._draws(), len(set(self.patients))
         values = {name: self._values(one, draws) for name, one in (("before", before), ("after", after))}
         return {
             **{
-                name: {**_figures(mine), "perplexity": _perplexity(mine["loss"]), **self._faults(one)}
+                name: {
+                    **_figures(mine, patients),
+                    "perplexity": _perplexity(mine["loss"], patients),
+                    **self._faults(one),
+                }
                 for (name, mine), one in zip(values.items(), (before, after), strict=True)
             },
-            "gain": _figures({name: values["after"][name] - drawn for name, drawn in values["before"].items()}),
+            "gain": _figures(
+                {name: values["after"][name] - drawn for name, drawn in values["before"].items()}, patients
+            ),
         }
 
     def _draws(self) -> npt.NDArray[np.int64]:
@@ -133,21 +146,24 @@ class Comparison:
         }
 
 
-def _figures(values: Mapping[str, FloatArray]) -> dict[str, Any]:
-    return {name: {"value": float(drawn[0]), "interval": _interval(drawn[1:])} for name, drawn in values.items()}
+def _figures(values: Mapping[str, FloatArray], patients: int) -> dict[str, Any]:
+    return {name: {"value": float(drawn[0]), "interval": _interval(drawn, patients)} for name, drawn in values.items()}
 
 
-def _perplexity(losses: FloatArray) -> dict[str, Any]:
-    raised = np.exp(losses)
-    return {"value": float(raised[0]), "interval": _interval(raised[1:])}
+def _perplexity(losses: FloatArray, patients: int) -> dict[str, Any]:
+    bounds = _interval(losses, patients)
+    return {"value": float(np.exp(losses[0])), "interval": bounds and [float(np.exp(bound)) for bound in bounds]}
 
 
-def _interval(drawn: FloatArray) -> list[float] | None:
-    """None where there is none: of too few patients."""
-    known = drawn[np.isfinite(drawn)]
-    if len(known) < len(drawn) / 2:
+def _interval(drawn: FloatArray, patients: int) -> list[float] | None:
+    """Of a value and what it was in each round; None where there is none: of too few patients, or nothing varies."""
+    value, rounds = drawn[0], drawn[1:][np.isfinite(drawn[1:])]
+    if patients < _LEAST_PATIENTS or len(rounds) < len(drawn) / 2 or np.ptp(rounds) == 0:
         return None
-    return [float(value) for value in np.quantile(known, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])]
+    # Drawing as many patients as there are makes the variance too small by one patient's share.
+    deviation = float(rounds.std()) * np.sqrt(patients / (patients - 1))
+    half = float(stats.t.ppf((1 + COVERAGE) / 2, patients - 1)) * deviation
+    return [float(value - half), float(value + half)]
 
 
 def _ratio(part: FloatArray, whole: npt.NDArray[Any]) -> FloatArray:
