@@ -25,7 +25,7 @@ from napari_mmlnb.training.scores import score
 Log = Callable[[str], None]
 
 
-def ablate(path: Path, out: Path, *, seeds: int, log: Log) -> Ablation:
+def ablate(path: Path, out: Path, *, seeds: int, log: Log, replace: bool = False) -> Ablation:
     """Train all arms and compare them.
 
     Parameters
@@ -40,6 +40,8 @@ def ablate(path: Path, out: Path, *, seeds: int, log: Log) -> Ablation:
         are one split for all trainings.
     log : callable
         Told a line at a time.
+    replace : bool
+        Move trainings of another configuration aside, instead of refusing.
 
     Returns
     -------
@@ -61,7 +63,9 @@ def ablate(path: Path, out: Path, *, seeds: int, log: Log) -> Ablation:
         for one in contenders:
             named = plain | {"arm": one.arm, "seed": seed, "name": f"{one.name}-{seed}"}
             training = ImageLevelConfig.model_validate(named)
-            outcome = train_configured(training, path.parent, cohorts[one.text], out / "runs", log=_quiet)
+            outcome = train_configured(
+                training, path.parent, cohorts[one.text], out / "runs", log=_quiet, replace=replace
+            )
             trials[one].append(Trial(outcome.labels, outcome.said.fused, outcome.groups))
             log(f"seed {seed}, {one.name}: weighted F1 {score(outcome.labels, outcome.said.fused).f1:.3f}")
     arms = {one: estimates(of_one) for one, of_one in trials.items()}
