@@ -281,9 +281,10 @@ def make_room(folder: Path, limit_bytes: int, keep: str, leave_free: int = 0) ->
 def _bytes_of(folder: Path) -> int:
     """What the files below take; another process may be writing them, or removing them."""
     total = 0
-    for file in folder.rglob("*"):
-        with suppress(OSError):
-            total += file.stat().st_size if file.is_file() else 0
+    for root, _, files in os.walk(folder):  # a folder that vanishes meanwhile is no error to it, as it is to rglob
+        for file in files:
+            with suppress(OSError):
+                total += (Path(root) / file).stat().st_size
     return total
 
 

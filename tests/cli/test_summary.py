@@ -128,7 +128,7 @@ def test_precision_and_device_stand_beside_the_licence(tmp_path):
     [
         ("", []),
         ("http://127.0.0.1:8000/v1", []),
-        ("https://10.0.0.7/v1?key=x", ["https://10.0.0.7/v1."]),
+        ("https://10.0.0.7/v1", ["https://10.0.0.7/v1."]),
         ("http://10.0.0.7/v1", ["http://10.0.0.7/v1, unencrypted."]),
     ],
 )

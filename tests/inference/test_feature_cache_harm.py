@@ -73,6 +73,21 @@ def test_processes_at_the_same_slide_and_one_that_makes_room_do_no_harm(tmp_path
     assert loaded(tmp_path, tiles) == expected(tiles, range(1200))
 
 
+def test_what_another_removes_while_it_is_counted_is_no_error(tmp_path, monkeypatch):
+    keep(tmp_path, cells_of(100), key=OTHER)
+    walk = os.walk
+
+    def removed_meanwhile(folder, *args, **kwargs):
+        for found in walk(folder, *args, **kwargs):
+            yield found
+            shutil.rmtree(tmp_path / OTHER, ignore_errors=True)
+
+    monkeypatch.setattr("napari_mmlnb.inference.feature_cache.os.walk", removed_meanwhile)
+    cache = keep(tmp_path, cells_of(300))
+    assert not cache.problem
+    assert len(loaded(tmp_path, grid_of(cells_of(300)))) == 300
+
+
 def test_room_is_made_while_another_reads_and_writes(tmp_path):
     for first in (0, 300):
         keep(tmp_path, cells_of(300, first=first))

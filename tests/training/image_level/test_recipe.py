@@ -53,8 +53,10 @@ def test_the_log_says_what_learned_with_which_weight(folder: Path, tmp_path: Pat
     assert [(row["image_learns"], row["text_learns"]) for row in rows] == (
         [("True", "False")] * 2 + [("True", "True")] * 2 + [("False", "False")] * 2
     )
-    assert "alpha 0.30 learning: image, fusion and head" in lines[1]
-    assert "alpha 1.00 learning: fusion and head" in lines[6]
+    epochs = [line for line in lines if line.startswith("epoch")]
+    assert "alpha 0.30 learning: image, fusion and head" in epochs[0]
+    assert "alpha 1.00 learning: fusion and head" in epochs[5]
+    assert lines[0] == "pd: 8 images, d: 8 images, ud: 8 images"
 
 
 @pytest.mark.slow
@@ -187,7 +189,7 @@ def test_without_patients_nothing_is_trained_but_under_the_name_that_says_so(fol
     with pytest.raises(RequestError, match="24 of 24 rows of the table name no patient"):
         _train(folder, tmp_path)
     made, lines = _train(folder, tmp_path, split="image_level_as_published")
-    assert "image_level_as_published" in lines[0]
+    assert any("split image_level_as_published" in line for line in lines)
     assert json.loads((made / "scores.json").read_text())["split"] == "image_level_as_published"
 
 
