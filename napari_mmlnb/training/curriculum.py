@@ -59,7 +59,7 @@ def phase_at(epoch: int, config: CurriculumConfig) -> Phase:
 def gate_last(phase: Phase) -> Phase:
     """The same rule, but the gate learns only once both branches have: our design, after MMLNB.
 
-    A text branch that starts from nothing tells nothing while it is frozen. A gate that learns meanwhile closes upon
+    A text branch that is frozen tells little while the image branch learns. A gate that learns meanwhile closes upon
     it, and a sigmoid that has come near to 0 does not come back: text is then never trusted again, however good it
     becomes. Until the last phase the gate therefore stays where it started, near one half.
     """

@@ -98,8 +98,8 @@ class SlideCurriculumConfig(CurriculumConfig):
     Parameters
     ----------
     gate : str
-        "last": in the last phase only (our design, after MMLNB; see `curriculum.gate_last`), for the text branch starts
-        from nothing here; "from_the_start", as published.
+        "last": in the last phase only (our design, after MMLNB; see `curriculum.gate_last`); "from_the_start", as
+        published.
     """
 
     gate: Literal["last", "from_the_start"] = "last"
