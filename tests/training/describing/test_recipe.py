@@ -133,7 +133,7 @@ def test_a_fine_tuning_that_was_killed_goes_on_to_the_same_end(
 
 
 @pytest.mark.slow
-def test_one_that_is_over_learns_nothing_more_and_another_table_starts_anew(
+def test_one_that_is_over_learns_nothing_more_and_another_table_needs_a_folder_of_its_own(
     qwen: Path, folder: Path, tmp_path: Path
 ) -> None:
     made, _ = _finetune(folder, qwen, tmp_path)
@@ -144,7 +144,9 @@ def test_one_that_is_over_learns_nothing_more_and_another_table_starts_anew(
     rows = read_table(folder)
     rows[0]["description"] = WORDS["ud"]
     write_table(folder, rows)
-    _, lines = _finetune(folder, qwen, tmp_path)
+    with pytest.raises(RequestError, match="table is another"):
+        _finetune(folder, qwen, tmp_path)
+    _, lines = _finetune(folder, qwen, tmp_path / "other")
     assert not any(line.startswith("going on") for line in lines)
     assert any(line.startswith("epoch") for line in lines)
 
